@@ -63,6 +63,9 @@ endif()
 # A newer or different compiler may know more warnings: only the usual one makes them errors.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND Q_FLAGS -Werror)
+    if(NOT Q_MODE STREQUAL "release")
+        list(APPEND Q_FLAGS -Wno-maybe-uninitialized) # sanitizers make it cry wolf
+    endif()
 endif()
 target_compile_options(q_options INTERFACE ${Q_FLAGS})
 target_link_options(q_options INTERFACE ${Q_LINK_FLAGS})
@@ -153,7 +156,7 @@ function(q_fuzz name)
     set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                   ${PROJECT_BINARY_DIR}/fuzz)
     # The fuzzing entry point has no header of its own.
-    target_compile_options(fuzz_${name} PRIVATE -Wno-missing-prototypes)
+    set_source_files_properties(${arg_SOURCES} PROPERTIES COMPILE_OPTIONS -Wno-missing-prototypes)
     if(Q_MODE STREQUAL "fuzz")
         # New inputs are found in build/, and committed by hand.
         set(found ${PROJECT_BINARY_DIR}/corpus/${name})

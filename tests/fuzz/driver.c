@@ -83,7 +83,7 @@ static bool driver_run_dir(const char *path)
 int main(int argc, char **argv)
 {
     bool ok = true;
-    uint8_t *empty = malloc(1);
+    uint8_t *empty = calloc(1, 1);
 
     if (empty == NULL) {
         return EXIT_FAILURE;
