@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #define DRIVER_INPUT_BYTES_MAX (64L * 1024 * 1024)
-#define DRIVER_PATH_BYTES_MAX 4096
+#define DRIVER_PATH_BYTES_MAX  4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
