@@ -31,6 +31,7 @@ struct chat_facts {
     uint64_t n_messages, n_tools;
     bool refers;         /* Some part refers to content that is not in the bytes (URL, file id, image, document, audio, previous response): the prompt bound is the model's limit. */
     bool hosted_tools;   /* A tool that runs at the provider (web search, code execution ...): no bound. */
+    bool dear_tier;      /* service_tier other than auto, default, standard, standard_only or flex, or speed: fast: dearer than the list price. */
 };
 
 struct chat_scan;
