@@ -30,7 +30,7 @@ struct chat_facts {
     uint64_t body_bytes;
     uint64_t n_messages, n_tools;
     bool refers;         /* Some part refers to content that is not in the bytes (URL, file id, image, document, audio, previous response): the prompt bound is the model's limit. */
-    bool hosted_tools;   /* A tool that runs at the provider (web search, code execution ...): no bound. */
+    bool hosted_tools;   /* A top-level option that runs a tool at the provider (OpenAI's web_search_options); for `tools` see chat_tools_hosted(). */
     bool dear_tier;      /* service_tier other than auto, default, standard, standard_only or flex, or speed: fast: dearer than the list price. */
 };
 
@@ -45,6 +45,9 @@ int chat_scan_end(struct chat_scan *s, const struct chat_facts **ret);
 const char *chat_scan_error(const struct chat_scan *s);
 /* The name of the offending field, for OpenAI's `param`; NULL when none. */
 const char *chat_scan_param(const struct chat_scan *s);
+
+/* After chat_scan_end(): does `tools` hold one that runs at the provider (web search, code execution ...)? Unknown types count: their cost has no bound. Parses the array, so it is asked under hard budgets only. */
+bool chat_tools_hosted(const struct chat_scan *s, const struct chunkq *body);
 
 struct chat_change {
     struct slice model;           /* Replaces the model name; "" leaves it. */

@@ -93,10 +93,10 @@ bool attempt_bound(struct attempt *a)
     if (gov_is_hard_usd(a->req->key) && a->price == NULL) {
         return attempt_unbounded(a, "it has no price");
     }
-    if (f->hosted_tools || f->dear_tier) {
+    if (f->dear_tier || f->hosted_tools || chat_tools_hosted(a->req->scan, &a->req->body)) {
         attempt_error(a, 400, "invalid_request",
                       "%s cannot be used under a hard budget: the cost has no bound.",
-                      f->hosted_tools ? "Tools that the provider hosts" : "This service tier");
+                      f->dear_tier ? "This service tier" : "Tools that the provider hosts");
         return false;
     }
     if (a->prompt_bound < 0) {
