@@ -15,8 +15,8 @@
 #include "node/dialect/dialect.h"
 
 struct sim;
-/* @body: the whole JSON request (parsed here). @metadata: JSON object text or "". @now_s: for `created`. Never NULL: a bad request becomes a 400 answer in the dialect. */
-struct sim *sim_new(enum dialect d, struct slice body, struct slice metadata, int64_t now_s);
+/* @body: the whole JSON request (parsed here). @model: "echo" or "lorem" (the body may name a route). @metadata: JSON object text or "". @now_s: for `created`. Never NULL: a bad request becomes a 400 answer in the dialect. */
+struct sim *sim_new(enum dialect d, struct slice body, struct slice model, struct slice metadata, int64_t now_s);
 void sim_free(struct sim *s);
 int sim_status(const struct sim *s);
 bool sim_is_stream(const struct sim *s);

@@ -90,7 +90,7 @@ static int attempt_send_sim(struct attempt *a)
         headers_get(&exchange_request(r->exchange)->headers, "x-quorate-metadata");
 
     (void)chunkq_peek(&r->body, 0, flat, n);
-    a->sim = sim_new(a->dialect, slice_of(flat, n), metadata,
+    a->sim = sim_new(a->dialect, slice_of(flat, n), a->candidate.model, metadata,
                      loop_wall_ms(a->worker->loop) / 1000);
     timer_init(&a->sim_timer, a->worker->loop, attempt_sim_step);
     timer_start(&a->sim_timer, sim_delay_ms(a->sim));
