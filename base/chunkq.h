@@ -22,6 +22,8 @@ struct block {
 struct block *block_new(size_t cap); /* One reference, the caller's. */
 struct block *block_ref(struct block *b);
 void block_unref(struct block *b); /* NULL is fine. */
+/* Frees the blocks that this thread keeps for reuse; before it ends. */
+void block_pool_release(void);
 
 struct chunk {
     struct chunk *next;
