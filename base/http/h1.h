@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/chunkq.h"
 #include "base/err.h"
 #include "base/http/headers.h"

@@ -45,7 +45,7 @@ size_t jsonscan_object_at(const struct jsonscan *s);  /* Offset of the opening b
 bool jsonscan_object_empty(const struct jsonscan *s);
 /* Unescapes a captured string into @out (final 0 added); Q_EPROTO when not a string, not captured, or too long for @cap. */
 int jsonscan_string(const struct jsonscan_value *v, char *out, size_t cap, size_t *ret_n);
-/* A captured number that is a non-negative integer (1e3 and 1.0 too); Q_EPROTO otherwise or when above @max. */
+/* A captured number that is a non-negative integer, also written as 1.0; Q_EPROTO otherwise or when above @max. */
 int jsonscan_u64(const struct jsonscan_value *v, uint64_t max, uint64_t *ret);
 
 #endif /* BASE_HTTP_JSONSCAN_H_ */
