@@ -44,9 +44,10 @@ void wire_hello(struct buf *out, const struct wire_hello *m)
 {
     struct packer k;
 
-    pack_begin(&k, out, WIRE_HELLO, 4);
+    pack_begin(&k, out, WIRE_HELLO, 5);
     pack_bin(&k, m->uuid);
     pack_bin(&k, m->name);
+    pack_bin(&k, m->peer_addr);
     pack_u64(&k, m->raft_id);
     pack_i64(&k, m->wall_ms);
     pack_end(&k);
@@ -60,6 +61,7 @@ int wire_read_hello(struct slice body, struct arena *a, struct wire_hello *ret)
     WIRE_READ(body, r, {
         ret->uuid = read_bin(&r, 16);
         ret->name = read_bin(&r, WIRE_NAME_MAX);
+        ret->peer_addr = read_bin(&r, WIRE_NAME_MAX);
         ret->raft_id = read_u64(&r, UINT64_MAX);
         ret->wall_ms = read_i64(&r);
     });

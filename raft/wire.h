@@ -37,7 +37,7 @@ enum wire_type {
 
 struct wire_hello {
     struct slice uuid; /* 16 bytes; "" before the node belongs to a cluster. */
-    struct slice name;
+    struct slice name, peer_addr;
     uint64_t raft_id;
     int64_t wall_ms;
 };
