@@ -1,5 +1,7 @@
 #include "base/net/timer_i.h"
 
+#include <assert.h>
+
 #include "base/check.h"
 #include "base/net/loop_i.h"
 
@@ -95,7 +97,8 @@ static void wheel_collect(struct wheel *w, uint64_t tick, uint64_t now_tick)
     wheel_mark(w, tick);
 }
 
-/* Fires what is due. Callbacks start and stop what they like: what they start belongs to later ticks. */
+/* Fires what is due. Callbacks start and stop what they like: what they start belongs to later
+ * ticks. */
 static void wheel_on_uv(uv_timer_t *uv)
 {
     struct loop *l = uv->data;
@@ -174,7 +177,7 @@ void timer_stop(struct timer *t)
     }
 }
 
-void wheel_init(struct loop *l)
+void timer_wheel_init(struct loop *l)
 {
     struct wheel *w = &l->wheel;
     int rv = uv_timer_init(&l->uv, &w->uv);
@@ -189,7 +192,7 @@ void wheel_init(struct loop *l)
     }
 }
 
-void wheel_close(struct loop *l)
+void timer_wheel_close(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->wheel.uv, NULL);
 }
