@@ -27,6 +27,10 @@ void fsm_apply(struct fsm *f, uint64_t index, struct slice entry, struct fsm_res
 uint64_t fsm_applied(const struct fsm *f);
 int64_t fsm_now_ms(const struct fsm *f);   /* Ledger time. */
 uint64_t fsm_hash(const struct fsm *f);    /* Order-independent over tables; equal logs give equal hashes. */
+/* What the leader puts into the next TICK: the hash after the last TICK, at its index. Every replica
+ * compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ: that replica
+ * must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
+void fsm_tick_hash(const struct fsm *f, uint64_t *ret_index, uint64_t *ret_hash);
 
 /* Snapshot: chunks of at most SNAPSHOT_CHUNK_BYTES, iterated by id. fsm_snapshot_new() is a consistent copy (or copy-on-write view) of now; the fsm may go on. */
 struct fsm_snapshot;
@@ -72,6 +76,9 @@ struct account_node {
     i128 G, S, R, presumed;
 };
 size_t fsm_account_nodes(const struct fsm *f, uint64_t acct, struct account_node *out, size_t max);
+/* One lease, of any window that is not closed. False when there is none. */
+bool fsm_lease(const struct fsm *f, uint64_t acct, uint32_t wid, struct slice node, uint32_t inc,
+               struct account_node *ret);
 
 struct member {
     struct slice name;

@@ -1,234 +1,215 @@
-/* Becoming connected: resolve, then try addresses 250 ms apart until one answers (happy eyeballs). */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include "base/net/dial_i.h"
+
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/net/listener.h"
-#include "base/net/stream_i.h"
-
-#define DIAL_NEXT_MS 250
-
-struct dial_try {
-    uv_poll_t poll;
-    struct dial *dial; /* NULL once the dial is over. */
-    int fd;
-    bool live;
-};
+#include "base/net/dns_i.h"
+#include "base/net/loop_i.h"
 
 struct dial {
-    struct stream *stream;
-    char host[256], verify_name[256];
+    struct loop *loop;
+    char *host;
     uint16_t port;
     bool deny_private;
-    struct dns_query *query;
-    struct dns_addr addrs[DNS_ADDRS_MAX];
-    size_t n_addrs, next;
-    struct dial_try *tries[DNS_ADDRS_MAX];
-    size_t n_live;
+    dial_cb cb;
+    void *arg;
+    struct loop_task start; /* Work begins at the end of the turn, outside of the caller's call. */
     struct timer next_timer;
-    struct loop_task begin;
-    int last_errno;
+    struct dns_query *query; /* NULL unless resolving. */
+    union addr addrs[DNS_ADDRS_MAX];
+    size_t n_addrs, n_tried;
+    struct list tries; /* Of struct tcp, connecting. */
+    int status;        /* Of the last try that failed. */
+    struct errmsg err;
 };
 
-static void dial_next(struct dial *d);
+static void dial_try_next(struct dial *d);
 
-static void dial_try_closed(uv_handle_t *h)
+/* Everything but the callback. */
+static void dial_free(struct dial *d)
 {
-    mem_free(h->data);
-}
-
-static void dial_try_end(struct dial_try *t, bool keep_fd)
-{
-    (void)uv_poll_stop(&t->poll);
-    if (!keep_fd) {
-        (void)close(t->fd);
-    }
-    t->dial = NULL;
-    uv_close((uv_handle_t *)&t->poll, dial_try_closed);
-}
-
-void dial_free(struct dial *d)
-{
-    if (d == NULL) {
-        return;
-    }
-    if (d->query != NULL) {
-        dns_cancel(d->query);
-    }
+    loop_task_cancel(&d->start);
     timer_stop(&d->next_timer);
-    loop_task_cancel(&d->begin);
-    for (size_t i = 0; i < d->n_addrs; i++) {
-        if (d->tries[i] != NULL && d->tries[i]->live) {
-            dial_try_end(d->tries[i], false);
-        }
+    dns_cancel(d->query);
+    while (!list_empty(&d->tries)) {
+        struct tcp *t = LIST_FIRST(&d->tries, struct tcp, link);
+        t->owner = NULL;
+        tcp_close(t, NULL);
     }
+    mem_free(d->host);
     mem_free(d);
 }
 
-static void dial_won(struct dial *d, int fd)
+static void dial_finish(struct dial *d, int status, struct tcp *tcp)
 {
-    struct stream *s = d->stream;
-    char verify[256];
+    dial_cb cb = d->cb;
+    void *arg = d->arg;
+    struct errmsg err = d->err;
 
-    memcpy(verify, d->verify_name, sizeof verify);
-    s->dial = NULL;
     dial_free(d);
-    stream_connected(s, fd);
-    if (s->closing) {
-        return;
-    }
-    if (s->tls == NULL) {
-        stream_opened(s);
-        return;
-    }
-    stream_tls_start(s, verify);
-    stream_start_reading(s);
-    stream_tls_hello(s);
+    cb(arg, status, tcp, &err);
 }
 
-static void dial_lost(struct dial *d, int why)
+static void dial_try_failed(struct dial *d, const union addr *a, int uv_status)
 {
-    d->last_errno = why;
-    if (d->next < d->n_addrs) {
-        dial_next(d);
-    } else if (d->n_live == 0) {
-        stream_fail(d->stream, err_from_errno(why) == Q_EIO ? Q_EREFUSED : err_from_errno(why),
-                    "cannot connect to %s port %u: %s", d->host, d->port, strerror(why));
+    char text[ADDR_TEXT_BYTES];
+
+    d->status = err_from_errno(-uv_status);
+    if (d->status == Q_EIO || d->status == Q_EINVAL || d->status == Q_ERESET) {
+        d->status = Q_EREFUSED; /* Whatever the kernel calls it: nobody is there. */
     }
+    errmsg_set(&d->err, "connect to %s: %s", addr_text(a, text), uv_strerror(uv_status));
 }
 
-static void dial_try_ready(uv_poll_t *p, int status, int events)
+static void dial_on_connect(uv_connect_t *req, int uv_status)
 {
-    struct dial_try *t = p->data;
-    struct dial *d = t->dial;
-    int why = 0;
-    socklen_t n = sizeof why;
+    struct tcp *t = req->data;
+    struct dial *d = t->owner;
 
-    (void)events;
-    if (d == NULL) {
+    if (d == NULL || uv_is_closing((uv_handle_t *)&t->uv)) {
+        return; /* Another one won, or nobody wants it any more. */
+    }
+    list_remove(&t->link);
+    if (uv_status == 0) {
+        dial_finish(d, 0, t);
         return;
     }
-    if (status != 0) {
-        why = -status;
-    } else if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &why, &n) != 0) {
-        why = errno;
-    }
-    t->live = false;
-    d->n_live--;
-    for (size_t i = 0; i < d->n_addrs; i++) {
-        d->tries[i] = d->tries[i] == t ? NULL : d->tries[i];
-    }
-    if (why == 0) {
-        int fd = t->fd;
-        dial_try_end(t, true);
-        dial_won(d, fd);
-    } else {
-        dial_try_end(t, false);
-        dial_lost(d, why);
-    }
+    dial_try_failed(d, &t->peer, uv_status);
+    t->owner = NULL;
+    tcp_close(t, NULL);
+    dial_try_next(d);
 }
 
-static void dial_on_next(struct timer *t)
+/* Begins with the next address that the kernel takes; when there is none and nothing is under
+ * way, it is over. */
+static void dial_try_next(struct dial *d)
 {
-    dial_next(CONTAINER_OF(t, struct dial, next_timer));
-}
+    while (d->n_tried < d->n_addrs) {
+        union addr *a = &d->addrs[d->n_tried++];
+        struct tcp *t = tcp_new(d->loop);
+        int rv;
 
-static void dial_next(struct dial *d)
-{
-    struct dns_addr *a;
-    struct dial_try *t;
-    int fd;
-
-    if (d->next >= d->n_addrs) {
-        return;
-    }
-    a = &d->addrs[d->next];
-    fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || (connect(fd, (struct sockaddr *)&a->sa, a->n) != 0 && errno != EINPROGRESS)) {
-        int why = errno;
-        if (fd >= 0) {
-            (void)close(fd);
+        t->peer = *a;
+        t->owner = d;
+        rv = uv_tcp_connect(&t->connect, &t->uv, &a->any, dial_on_connect);
+        if (rv == 0) {
+            list_push_back(&d->tries, &t->link);
+            if (d->n_tried < d->n_addrs) {
+                timer_start(&d->next_timer, DIAL_NEXT_MS);
+            }
+            return;
         }
-        d->next++;
-        dial_lost(d, why);
-        return;
+        dial_try_failed(d, a, rv);
+        t->owner = NULL;
+        tcp_close(t, NULL);
     }
-    t = mem_zalloc(sizeof *t);
-    t->dial = d;
-    t->fd = fd;
-    t->live = true;
-    t->poll.data = t;
-    ASSERT(uv_poll_init(loop_uv(d->stream->loop), &t->poll, fd) == 0);
-    t->poll.data = t;
-    d->tries[d->next++] = t;
-    d->n_live++;
-    (void)uv_poll_start(&t->poll, UV_WRITABLE, dial_try_ready);
-    if (d->next < d->n_addrs) {
-        timer_start(&d->next_timer, DIAL_NEXT_MS);
+    if (list_empty(&d->tries)) {
+        dial_finish(d, d->status, NULL);
     }
 }
 
-struct dial_query {
-    struct dns_query query; /* First: freed by dns. */
-    struct dial *dial;
-};
-
-static void dial_resolved(struct dns_query *q, int status, const struct dns_addr *addrs, size_t n)
+static void dial_on_timer(struct timer *t)
 {
-    struct dial *d = ((struct dial_query *)(void *)q)->dial;
+    dial_try_next(CONTAINER_OF(t, struct dial, next_timer));
+}
+
+/* The resolver's order is kept within a family; the families take turns, the first answer's
+ * first. */
+static void dial_take_turns(struct dial *d, const union addr *addrs, size_t n)
+{
+    size_t next[2] = {0, 0};
+    sa_family_t family[2];
+
+    family[0] = addrs[0].any.sa_family;
+    family[1] = family[0] == AF_INET ? AF_INET6 : AF_INET;
+    while (d->n_addrs < n) {
+        for (size_t f = 0; f < 2; f++) {
+            size_t *i = &next[f];
+            while (*i < n && addrs[*i].any.sa_family != family[f]) {
+                (*i)++;
+            }
+            if (*i < n) {
+                d->addrs[d->n_addrs++] = addrs[(*i)++];
+            }
+        }
+    }
+}
+
+static size_t dial_drop_private(union addr *addrs, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!addr_is_private(&addrs[i])) {
+            addrs[kept++] = addrs[i];
+        }
+    }
+    return kept;
+}
+
+static void dial_on_resolved(void *arg, int status, const union addr *addrs, size_t n,
+                             const char *why)
+{
+    struct dial *d = arg;
+    union addr kept[DNS_ADDRS_MAX];
+    union addr literal;
 
     d->query = NULL;
     if (status != 0) {
-        stream_fail(d->stream, Q_EDNS, "the name %s was not resolved", d->host);
+        errmsg_set(&d->err, "resolve %s: %s", d->host, why);
+        dial_finish(d, status, NULL);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!d->deny_private || !dns_is_private(&addrs[i])) {
-            d->addrs[d->n_addrs++] = addrs[i];
+    ASSERT(n > 0);
+    ASSERT(n <= DNS_ADDRS_MAX);
+    memcpy(kept, addrs, n * sizeof *addrs);
+    if (d->deny_private && !addr_is_localhost(d->host) &&
+        !addr_parse_literal(d->host, d->port, &literal)) {
+        n = dial_drop_private(kept, n);
+        if (n == 0) {
+            errmsg_set(&d->err, "%s resolves to a private address", d->host);
+            dial_finish(d, Q_EPERM, NULL);
+            return;
         }
     }
-    if (d->n_addrs == 0) {
-        stream_fail(d->stream, Q_EPERM,
-                    "%s resolves to a private address; set allow_private to permit it", d->host);
-        return;
+    dial_take_turns(d, kept, n);
+    dial_try_next(d);
+}
+
+static void dial_on_start(struct loop_task *task)
+{
+    struct dial *d = CONTAINER_OF(task, struct dial, start);
+    struct dns_query *q;
+
+    q = dns_lookup(d->loop, d->host, d->port, dial_on_resolved, d);
+    if (q != NULL) {
+        d->query = q; /* NULL: it has called back, and @d may be gone. */
     }
-    dial_next(d);
 }
 
-static void dial_on_begin(struct loop_task *task)
+struct dial *dial_start(struct loop *l, const char *host, uint16_t port, bool deny_private,
+                        dial_cb cb, void *arg)
 {
-    struct dial *d = CONTAINER_OF(task, struct dial, begin);
-    struct dial_query *q = mem_zalloc(sizeof *q);
-
-    q->query.cb = dial_resolved;
-    q->dial = d;
-    d->query = &q->query;
-    dns_resolve(d->stream->loop, d->host, d->port, &q->query);
-}
-
-struct stream *stream_connect(struct loop *l, const struct stream_dial *in,
-                              const struct stream_ops *ops, void *owner)
-{
-    struct stream *s = stream_new_for_dial(l, in->tls, ops, owner);
     struct dial *d = mem_zalloc(sizeof *d);
-    struct dns_addr literal;
 
-    d->stream = s;
-    (void)slice_copy_str(slice_str(in->host), d->host, sizeof d->host);
-    (void)slice_copy_str(slice_str(in->verify_name != NULL ? in->verify_name : in->host),
-                         d->verify_name, sizeof d->verify_name);
-    d->port = in->port;
-    /* An address or localhost was named on purpose. */
-    d->deny_private = in->deny_private && !dns_literal(in->host, in->port, &literal) &&
-                      strcmp(in->host, "localhost") != 0;
-    timer_init(&d->next_timer, l, dial_on_next);
-    loop_task_init(&d->begin, dial_on_begin);
-    s->dial = d;
-    timer_start(&s->deadline, in->timeout_ms > 0 ? in->timeout_ms : STREAM_HANDSHAKE_MS);
-    loop_at_turn_end(l, &d->begin);
-    return s;
+    d->loop = l;
+    d->host = mem_strdup(host);
+    d->port = port;
+    d->deny_private = deny_private;
+    d->cb = cb;
+    d->arg = arg;
+    d->status = Q_EREFUSED;
+    list_init(&d->tries);
+    timer_init(&d->next_timer, l, dial_on_timer);
+    loop_task_init(&d->start, dial_on_start);
+    loop_at_turn_end(l, &d->start);
+    return d;
+}
+
+void dial_cancel(struct dial *d)
+{
+    if (d != NULL) {
+        dial_free(d);
+    }
 }

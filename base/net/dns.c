@@ -1,77 +1,70 @@
-#include "base/net/dns.h"
+/* c-ares asks for sockets to be watched: each gets a uv_poll. Its timeouts are one timer of the
+ * wheel, set anew after everything that c-ares did. A channel that is idle and old is made anew,
+ * so that a changed resolv.conf is noticed.
+ *
+ * When it fails: Q_EDNS with c-ares's reason, or nothing, for a query that was cancelled: c-ares
+ * cannot forget a single query, so a cancelled one lives on without its callback until c-ares is
+ * done with it. */
+#include "base/net/dns_i.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/check.h"
-#include "base/err.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/net/loop_i.h"
 
-#define DNS_TIMER_MS 500
+#define DNS_TIMEOUT_MS 2000 /* of the first try; c-ares doubles it */
+#define DNS_TRIES      3
+#define DNS_CHANNEL_MS 60000 /* an idle channel older than this is made anew */
 
-/* One c-ares channel a loop; its sockets are watched by uv_poll. */
 struct dns {
     struct loop *loop;
-    ares_channel channel;
-    struct list sockets;
-    struct timer timer;
+    ares_channel channel; /* NULL: to be made. */
+    uint64_t made_ms;
     size_t n_queries;
+    struct list polls;
+    struct timer timer;
 };
 
-struct dns_socket {
-    uv_poll_t poll;
+struct dns_poll {
+    uv_poll_t uv;
+    struct list link;
     struct dns *dns;
     ares_socket_t fd;
-    struct list link;
 };
 
-static void dns_socket_closed(uv_handle_t *h)
+struct dns_query {
+    struct dns *dns;
+    dns_cb cb; /* NULL: cancelled. */
+    void *arg;
+    uint16_t port;
+    bool starting; /* Inside dns_lookup(). */
+    bool done;     /* Called back while starting. */
+};
+
+static pthread_once_t dns_once = PTHREAD_ONCE_INIT;
+
+static void dns_library_init(void)
 {
-    mem_free(h->data);
+    int rv = ares_library_init(ARES_LIB_INIT_ALL);
+
+    ASSERT(rv == ARES_SUCCESS);
 }
 
-static void dns_socket_ready(uv_poll_t *p, int status, int events)
+/* c-ares names its next deadline; UINT64_MAX-like waits do not occur while a query runs. */
+static void dns_set_timer(struct dns *d)
 {
-    struct dns_socket *s = p->data;
-    bool in = status != 0 || (events & UV_READABLE) != 0;
-    bool out = status != 0 || (events & UV_WRITABLE) != 0;
+    struct timeval tv;
 
-    ares_process_fd(s->dns->channel, in ? s->fd : ARES_SOCKET_BAD, out ? s->fd : ARES_SOCKET_BAD);
-}
-
-/* c-ares tells which of its sockets it waits for. */
-static void dns_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-    struct dns *d = arg;
-    struct dns_socket *s = NULL;
-
-    LIST_EACH (it, &d->sockets) {
-        struct dns_socket *at = LIST_ENTRY(it, struct dns_socket, link);
-        s = at->fd == fd ? at : s;
-    }
-    if (readable == 0 && writable == 0) {
-        if (s != NULL) {
-            list_remove(&s->link);
-            (void)uv_poll_stop(&s->poll);
-            uv_close((uv_handle_t *)&s->poll, dns_socket_closed);
-        }
+    if (d->channel == NULL || ares_timeout(d->channel, NULL, &tv) == NULL) {
+        timer_stop(&d->timer);
         return;
     }
-    if (s == NULL) {
-        s = mem_zalloc(sizeof *s);
-        s->dns = d;
-        s->fd = fd;
-        (void)uv_poll_init_socket(loop_uv(d->loop), &s->poll, fd);
-        s->poll.data = s;
-        list_push_back(&d->sockets, &s->link);
-    }
-    (void)uv_poll_start(&s->poll,
-                        (readable != 0 ? UV_READABLE : 0) | (writable != 0 ? UV_WRITABLE : 0),
-                        dns_socket_ready);
+    timer_start(&d->timer, (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1);
 }
 
 static void dns_on_timer(struct timer *t)
@@ -79,177 +72,218 @@ static void dns_on_timer(struct timer *t)
     struct dns *d = CONTAINER_OF(t, struct dns, timer);
 
     ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    if (d->n_queries > 0) {
-        timer_start(&d->timer, DNS_TIMER_MS);
-    }
+    dns_set_timer(d);
 }
 
-static struct dns *dns_of(struct loop *l)
+static void dns_on_poll(uv_poll_t *h, int status, int events)
 {
-    struct ares_options o = {0};
-    struct dns *d = l->dns;
+    struct dns_poll *p = h->data;
+    struct dns *d = p->dns;
+    ares_socket_t fd = p->fd;
+    bool readable = status != 0 || (events & UV_READABLE) != 0;
+    bool writable = status != 0 || (events & UV_WRITABLE) != 0;
 
-    if (d != NULL) {
-        return d;
-    }
-    (void)ares_library_init(ARES_LIB_INIT_ALL);
-    d = mem_zalloc(sizeof *d);
-    d->loop = l;
-    list_init(&d->sockets);
-    timer_init(&d->timer, l, dns_on_timer);
-    o.sock_state_cb = dns_socket_state;
-    o.sock_state_cb_data = d;
-    o.timeout = 1000;
-    o.tries = 2;
-    ASSERT(ares_init_options(&d->channel, &o,
-                             ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) ==
-           ARES_SUCCESS);
-    l->dns = d;
-    return d;
+    /* An error is both, so that c-ares meets it. @p may be gone afterwards. */
+    ares_process_fd(d->channel, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
+    dns_set_timer(d);
 }
 
-void loop_free_dns(struct loop *l)
+static void dns_poll_on_closed(uv_handle_t *h)
 {
-    struct dns *d = l->dns;
-
-    if (d != NULL) {
-        ares_destroy(d->channel);
-        timer_stop(&d->timer);
-        mem_free(d);
-        l->dns = NULL;
-    }
+    mem_free(h->data);
 }
 
-/* --- answers --- */
-
-static size_t dns_take(const struct ares_addrinfo_node *nodes, int family, size_t skip,
-                       struct dns_addr *ret)
+static struct dns_poll *dns_poll_find(struct dns *d, ares_socket_t fd)
 {
-    for (; nodes != NULL; nodes = nodes->ai_next) {
-        if (nodes->ai_family == family && nodes->ai_addrlen <= sizeof ret->sa && skip-- == 0) {
-            memcpy(&ret->sa, nodes->ai_addr, nodes->ai_addrlen);
-            ret->n = nodes->ai_addrlen;
-            return 1;
+    LIST_EACH (it, &d->polls) {
+        struct dns_poll *p = LIST_ENTRY(it, struct dns_poll, link);
+        if (p->fd == fd) {
+            return p;
         }
     }
-    return 0;
+    return NULL;
 }
 
-struct dns_call {
-    struct dns *dns;
-    struct dns_query *query;
-};
-
-static void dns_answered(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+/* c-ares says what it waits for on @fd; nothing: it is about to close it. */
+static void dns_on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
-    struct dns_call *call = arg;
-    struct dns_query *q = call->query;
-    struct dns_addr addrs[DNS_ADDRS_MAX];
+    struct dns *d = arg;
+    struct dns_poll *p = dns_poll_find(d, fd);
+
+    if (!readable && !writable) {
+        if (p != NULL) {
+            list_remove(&p->link);
+            uv_close((uv_handle_t *)&p->uv, dns_poll_on_closed);
+        }
+        return;
+    }
+    if (p == NULL) {
+        p = mem_zalloc(sizeof *p);
+        p->dns = d;
+        p->fd = fd;
+        p->uv.data = p;
+        list_init(&p->link);
+        if (uv_poll_init(&d->loop->uv, &p->uv, fd) != 0) {
+            mem_free(p); /* The query then runs into its timeout. */
+            return;
+        }
+        list_push_back(&d->polls, &p->link);
+    }
+    (void)uv_poll_start(&p->uv, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0),
+                        dns_on_poll);
+}
+
+static void dns_channel_free(struct dns *d)
+{
+    ares_channel channel = d->channel;
+
+    d->channel = NULL;
+    if (channel != NULL) {
+        ares_destroy(channel);
+    }
+}
+
+static int dns_channel_make(struct dns *d)
+{
+    struct ares_options o = {0};
+    int rv;
+
+    if (d->channel != NULL && d->n_queries == 0 &&
+        loop_now_ms(d->loop) - d->made_ms > DNS_CHANNEL_MS) {
+        dns_channel_free(d);
+    }
+    if (d->channel != NULL) {
+        return ARES_SUCCESS;
+    }
+    o.timeout = DNS_TIMEOUT_MS;
+    o.tries = DNS_TRIES;
+    o.lookups = (char[]){"fb"}; /* The hosts file, then servers. */
+    o.sock_state_cb = dns_on_sock_state;
+    o.sock_state_cb_data = d;
+    rv = ares_init_options(&d->channel, &o,
+                           ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                               ARES_OPT_SOCK_STATE_CB);
+    if (rv != ARES_SUCCESS) {
+        d->channel = NULL;
+    }
+    d->made_ms = loop_now_ms(d->loop);
+    return rv;
+}
+
+static size_t dns_copy(const struct ares_addrinfo *r, uint16_t port, union addr *out)
+{
+    size_t n = 0;
+
+    for (const struct ares_addrinfo_node *a = r->nodes; a != NULL; a = a->ai_next) {
+        if (n == DNS_ADDRS_MAX || (a->ai_family != AF_INET && a->ai_family != AF_INET6) ||
+            a->ai_addrlen > sizeof out[n]) {
+            continue;
+        }
+        memset(&out[n], 0, sizeof out[n]);
+        memcpy(&out[n], a->ai_addr, a->ai_addrlen);
+        addr_set_port(&out[n], port);
+        n++;
+    }
+    return n;
+}
+
+static void dns_on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *r)
+{
+    struct dns_query *q = arg;
+    dns_cb cb = q->cb;
+    void *cb_arg = q->arg;
+    union addr addrs[DNS_ADDRS_MAX];
     size_t n = 0;
 
     (void)timeouts;
-    call->dns->n_queries--;
-    mem_free(call);
-    if (status == ARES_SUCCESS && info != NULL) { /* v6, v4, v6, v4 ... */
-        for (size_t i = 0; i < DNS_ADDRS_MAX / 2; i++) {
-            n += dns_take(info->nodes, AF_INET6, i, &addrs[n]);
-            n += dns_take(info->nodes, AF_INET, i, &addrs[n]);
-        }
+    if (r != NULL) {
+        n = dns_copy(r, q->port, addrs);
+        ares_freeaddrinfo(r);
     }
-    if (info != NULL) {
-        ares_freeaddrinfo(info);
-    }
-    if (!q->canceled) {
-        q->cb(q, n > 0 ? 0 : Q_EDNS, addrs, n);
-    }
-    mem_free(q);
-}
-
-bool dns_literal(const char *host, uint16_t port, struct dns_addr *ret)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&ret->sa;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret->sa;
-
-    memset(ret, 0, sizeof *ret);
-    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        ret->n = sizeof *v4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        ret->n = sizeof *v6;
-        return true;
-    }
-    return false;
-}
-
-void dns_resolve(struct loop *l, const char *host, uint16_t port, struct dns_query *q)
-{
-    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC,
-                                              .ai_socktype = SOCK_STREAM,
-                                              .ai_flags = ARES_AI_NUMERICSERV};
-    struct dns_addr literal;
-    struct dns_call *call;
-    char service[8];
-
-    if (dns_literal(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &literal)) {
-        q->cb(q, 0, &literal, 1);
+    q->dns->n_queries--;
+    q->done = true;
+    if (!q->starting) {
         mem_free(q);
-        return;
     }
-    call = mem_alloc(sizeof *call);
-    call->dns = dns_of(l);
-    call->query = q;
-    call->dns->n_queries++;
-    timer_start(&call->dns->timer, DNS_TIMER_MS);
-    (void)snprintf(service, sizeof service, "%u", port);
-    ares_getaddrinfo(call->dns->channel, host, service, &hints, dns_answered, call);
+    if (cb != NULL && status == ARES_SUCCESS && n > 0) {
+        cb(cb_arg, 0, addrs, n, "");
+    } else if (cb != NULL) {
+        cb(cb_arg, Q_EDNS, NULL, 0, status != ARES_SUCCESS ? ares_strerror(status) : "no address");
+    }
+}
+
+static struct dns *dns_new(struct loop *l)
+{
+    struct dns *d = mem_zalloc(sizeof *d);
+
+    (void)pthread_once(&dns_once, dns_library_init);
+    d->loop = l;
+    list_init(&d->polls);
+    timer_init(&d->timer, l, dns_on_timer);
+    return d;
+}
+
+static void dns_localhost(uint16_t port, dns_cb cb, void *arg)
+{
+    union addr addrs[2];
+    bool ok = addr_parse_literal("127.0.0.1", port, &addrs[0]) &&
+              addr_parse_literal("::1", port, &addrs[1]);
+
+    ASSERT(ok);
+    cb(arg, 0, addrs, 2, "");
+}
+
+struct dns_query *dns_lookup(struct loop *l, const char *host, uint16_t port, dns_cb cb, void *arg)
+{
+    static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC,
+                                                     .ai_socktype = SOCK_STREAM};
+    struct dns_query *q;
+    union addr literal;
+    int rv;
+
+    if (addr_parse_literal(host, port, &literal)) {
+        cb(arg, 0, &literal, 1, "");
+        return NULL;
+    }
+    if (addr_is_localhost(host)) {
+        dns_localhost(port, cb, arg);
+        return NULL;
+    }
+    if (l->dns == NULL) {
+        l->dns = dns_new(l);
+    }
+    rv = dns_channel_make(l->dns);
+    if (rv != ARES_SUCCESS) {
+        cb(arg, Q_EDNS, NULL, 0, ares_strerror(rv));
+        return NULL;
+    }
+    q = mem_zalloc(sizeof *q);
+    *q = (struct dns_query){.dns = l->dns, .cb = cb, .arg = arg, .port = port, .starting = true};
+    l->dns->n_queries++;
+    ares_getaddrinfo(l->dns->channel, host, NULL, &hints, dns_on_answer, q);
+    q->starting = false;
+    dns_set_timer(l->dns);
+    if (q->done) {
+        mem_free(q);
+        return NULL;
+    }
+    return q;
 }
 
 void dns_cancel(struct dns_query *q)
 {
-    q->canceled = true;
+    if (q != NULL) {
+        q->cb = NULL;
+    }
 }
 
-/* --- addresses that a public name must not lead to --- */
-
-static bool dns_is_private_v4(uint32_t a)
+void dns_free(struct dns *d)
 {
-    static const struct {
-        uint32_t net, mask;
-    } nets[] = {{0x00000000, 0xff000000}, {0x0a000000, 0xff000000}, {0x64400000, 0xffc00000},
-                {0x7f000000, 0xff000000}, {0xa9fe0000, 0xffff0000}, {0xac100000, 0xfff00000},
-                {0xc0000000, 0xffffff00}, {0xc0a80000, 0xffff0000}, {0xc6120000, 0xfffe0000},
-                {0xe0000000, 0xe0000000}};
-
-    for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
-        if ((a & nets[i].mask) == nets[i].net) {
-            return true;
-        }
+    if (d == NULL) {
+        return;
     }
-    return false;
-}
-
-bool dns_is_private(const struct dns_addr *a)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
-    const uint8_t *b = v6->sin6_addr.s6_addr;
-    static const uint8_t zeros[12];
-    uint32_t tail;
-
-    if (a->sa.ss_family == AF_INET) {
-        return dns_is_private_v4(ntohl(v4->sin_addr.s_addr));
-    }
-    memcpy(&tail, b + 12, 4);
-    if (memcmp(b, zeros, 10) == 0 && (memcmp(b + 10, "\xff\xff", 2) == 0 || memcmp(b + 10, zeros, 2) == 0)) {
-        return dns_is_private_v4(ntohl(tail)) || ntohl(tail) <= 1; /* Mapped, compatible, ::, ::1 */
-    }
-    if (b[0] == 0 && b[1] == 0x64 && b[2] == 0xff && b[3] == 0x9b) {
-        return dns_is_private_v4(ntohl(tail)); /* NAT64 */
-    }
-    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || b[0] == 0xff;
+    dns_channel_free(d); /* Cancelled queries are answered here, for nobody. */
+    ASSERT(d->n_queries == 0);
+    timer_stop(&d->timer);
+    mem_free(d);
 }

@@ -1,207 +1,174 @@
-/* Listening sockets. */
+/* A listening socket that is polled and accepted from by hand: callers want the descriptor,
+ * before they know which kind of stream it becomes.
+ *
+ * When descriptors run out: the one in reserve is given up for a moment to accept one connection
+ * and close it (its client learns at once), and accepting pauses; the socket would otherwise be
+ * readable for ever. */
 #include "base/net/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/net/addr_i.h"
 #include "base/net/loop_i.h"
-#include "base/slice.h"
 
-#define LISTENER_BACKLOG 4096
-#define LISTENER_PER_TURN 64    /* Connections accepted before other work gets its turn. */
-#define LISTENER_FULL_MS 100    /* Out of file descriptors: how long to wait. */
+#define LISTENER_BACKLOG      4096 /* The kernel cuts it to somaxconn. */
+#define LISTENER_TURN_ACCEPTS 64
+#define LISTENER_BACKOFF_MS   100
 
 struct listener {
     uv_poll_t poll;
-    struct timer retry;
-    int fd, reserve_fd;
-    uint16_t port;
+    struct timer backoff;
     listener_cb cb;
     void *arg;
+    int fd;
+    int reserve_fd; /* -1: none could be had. */
+    uint16_t port;
     bool paused, closing;
 };
 
-int addr_split(const char *addr, char *host, size_t host_cap, uint16_t *ret_port)
+static void listener_on_poll(uv_poll_t *h, int status, int events);
+
+static void listener_update(struct listener *l)
 {
-    struct slice s = slice_str(addr), h;
-    size_t colon = s.n;
-    uint64_t port;
-
-    for (size_t i = 0; i < s.n; i++) {
-        colon = s.p[i] == ':' ? i : colon;
-    }
-    if (colon == s.n || scan_u64(slice_of(s.p + colon + 1, s.n - colon - 1), 65535, &port) != 0) {
-        return Q_EINVAL;
-    }
-    h = slice_of(s.p, colon);
-    if (h.n >= 2 && h.p[0] == '[' && h.p[h.n - 1] == ']') {
-        h = slice_of(h.p + 1, h.n - 2);
-    } else if (slice_find(h, ':') < h.n) {
-        return Q_EINVAL; /* IPv6 needs brackets. */
-    }
-    if (h.n == 0 || !slice_copy_str(h, host, host_cap)) {
-        return Q_EINVAL;
-    }
-    *ret_port = (uint16_t)port;
-    return 0;
-}
-
-bool addr_is_loopback(const char *host)
-{
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           strncmp(host, "127.", 4) == 0;
-}
-
-static int listener_sockaddr(const char *addr, struct sockaddr_storage *ret, socklen_t *ret_n)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-    char host[256];
-    uint16_t port;
-
-    memset(ret, 0, sizeof *ret);
-    if (addr_split(addr, host, sizeof host, &port) != 0) {
-        return Q_EINVAL;
-    }
-    if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &v4->sin_addr) ==
-        1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        *ret_n = sizeof *v4;
-        return 0;
-    }
-    memset(ret, 0, sizeof *ret);
-    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        *ret_n = sizeof *v6;
-        return 0;
-    }
-    return Q_EINVAL;
-}
-
-static void listener_on_retry(struct timer *t);
-static void listener_on_ready(uv_poll_t *p, int status, int events);
-
-/* One connection; false when there is none to take now. */
-static bool listener_accept(struct listener *l)
-{
-    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    if (fd >= 0) {
-        l->cb(l, fd, l->arg);
-        return true;
-    }
-    if (errno == ECONNABORTED || errno == EINTR) {
-        return true;
-    }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        /* With the descriptor held in reserve one waiting client learns now, the others in a moment. */
-        if (l->reserve_fd >= 0) {
-            (void)close(l->reserve_fd);
-            fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-            if (fd >= 0) {
-                (void)close(fd);
-            }
-            l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        }
-        (void)uv_poll_stop(&l->poll);
-        timer_start(&l->retry, LISTENER_FULL_MS);
-    }
-    return false;
-}
-
-static void listener_on_ready(uv_poll_t *p, int status, int events)
-{
-    struct listener *l = p->data;
-
-    (void)events;
-    if (status != 0) {
+    if (l->closing) {
         return;
     }
-    for (int i = 0; i < LISTENER_PER_TURN && !l->paused && !l->closing; i++) {
-        if (!listener_accept(l)) {
-            break;
-        }
+    if (l->paused || timer_is_running(&l->backoff)) {
+        (void)uv_poll_stop(&l->poll);
+    } else {
+        (void)uv_poll_start(&l->poll, UV_READABLE, listener_on_poll);
     }
 }
 
-static void listener_on_retry(struct timer *t)
+static int listener_reserve(void)
 {
-    listener_resume(CONTAINER_OF(t, struct listener, retry));
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static int listener_socket(const char *addr, bool reuseport, int *ret_fd, struct errmsg *err)
+static void listener_back_off(struct listener *l)
 {
-    struct sockaddr_storage sa;
-    socklen_t n;
-    int one = 1, fd;
+    int fd;
 
-    if (listener_sockaddr(addr, &sa, &n) != 0) {
-        errmsg_set(err, "%s: expected IP:PORT, [IPv6]:PORT or localhost:PORT", addr);
+    if (l->reserve_fd >= 0) {
+        (void)close(l->reserve_fd);
+        fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        l->reserve_fd = listener_reserve();
+    }
+    timer_start(&l->backoff, LISTENER_BACKOFF_MS);
+    listener_update(l);
+}
+
+static void listener_on_backoff(struct timer *t)
+{
+    struct listener *l = CONTAINER_OF(t, struct listener, backoff);
+
+    if (l->reserve_fd < 0) {
+        l->reserve_fd = listener_reserve();
+    }
+    listener_update(l);
+}
+
+static void listener_on_poll(uv_poll_t *h, int status, int events)
+{
+    struct listener *l = h->data;
+
+    (void)status, (void)events;
+    for (unsigned i = 0; i < LISTENER_TURN_ACCEPTS && !l->paused && !l->closing; i++) {
+        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            l->cb(l, fd, l->arg); /* May pause or close; the memory is libuv's until later. */
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            listener_back_off(l);
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        }
+        /* Otherwise that connection is gone already: the next. */
+    }
+}
+
+static int listener_resolve(const char *addr, union addr *ret, struct errmsg *err)
+{
+    char host[ADDR_HOST_BYTES];
+    uint16_t port;
+
+    if (addr_split(addr, host, sizeof host, &port) != 0) {
+        errmsg_set(err, "listen on %s: expected host:port or [v6]:port", addr);
         return Q_EINVAL;
     }
-    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        errmsg_set(err, "%s: %s", addr, strerror(errno));
-        return err_from_errno(errno);
+    if (!addr_parse_literal(addr_is_localhost(host) ? "127.0.0.1" : host, port, ret)) {
+        errmsg_set(err, "listen on %s: expected an IP address or localhost", addr);
+        return Q_EINVAL;
     }
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (reuseport) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* Inherited by what is accepted. */
-    if (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
-        int code = errno;
-        errmsg_set(err, "cannot listen on %s: %s", addr,
-                   code == EADDRINUSE ? "the port is in use" : strerror(code));
-        (void)close(fd);
-        return err_from_errno(code);
-    }
-    *ret_fd = fd;
     return 0;
 }
 
-static uint16_t listener_bound_port(int fd)
+static int listener_fail(const char *addr, int fd, struct errmsg *err)
 {
-    struct sockaddr_storage sa;
-    socklen_t n = sizeof sa;
+    int e = errno;
 
-    if (getsockname(fd, (struct sockaddr *)&sa, &n) != 0) {
-        return 0;
+    errmsg_set(err, "listen on %s: %s", addr, e == EADDRINUSE ? "port in use" : strerror(e));
+    if (fd >= 0) {
+        (void)close(fd);
     }
-    return ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
-                                         : ((struct sockaddr_in6 *)&sa)->sin6_port);
+    return err_from_errno(e);
+}
+
+static int listener_open(const char *addr, bool reuseport, int *ret_fd, uint16_t *ret_port,
+                         struct errmsg *err)
+{
+    union addr a;
+    socklen_t n = sizeof a;
+    int one = 1, fd, rv = listener_resolve(addr, &a, err);
+
+    if (rv != 0) {
+        return rv;
+    }
+    fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        (reuseport && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
+        bind(fd, &a.any, addr_size(&a)) != 0 || listen(fd, LISTENER_BACKLOG) != 0 ||
+        getsockname(fd, &a.any, &n) != 0) {
+        return listener_fail(addr, fd, err);
+    }
+    *ret_fd = fd;
+    *ret_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+    return 0;
 }
 
 int listener_start(struct loop *loop, const char *addr, bool reuseport, listener_cb cb, void *arg,
                    struct listener **ret, struct errmsg *err)
 {
     struct listener *l;
-    int fd, rv = listener_socket(addr, reuseport, &fd, err);
+    uint16_t port;
+    int fd, rv = listener_open(addr, reuseport, &fd, &port, err);
 
     if (rv != 0) {
         return rv;
     }
     l = mem_zalloc(sizeof *l);
-    l->fd = fd;
-    l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    rv = uv_poll_init(&loop->uv, &l->poll, fd);
+    if (rv != 0) {
+        mem_free(l);
+        errno = -rv;
+        return listener_fail(addr, fd, err);
+    }
+    l->poll.data = l;
     l->cb = cb;
     l->arg = arg;
-    l->port = listener_bound_port(fd);
-    ASSERT(uv_poll_init(loop_uv(loop), &l->poll, fd) == 0);
-    l->poll.data = l;
-    timer_init(&l->retry, loop, listener_on_retry);
-    listener_resume(l);
+    l->fd = fd;
+    l->port = port;
+    l->reserve_fd = listener_reserve();
+    timer_init(&l->backoff, loop, listener_on_backoff);
+    listener_update(l);
     *ret = l;
     return 0;
 }
@@ -214,14 +181,13 @@ uint16_t listener_port(const struct listener *l)
 void listener_pause(struct listener *l)
 {
     l->paused = true;
-    timer_stop(&l->retry);
-    (void)uv_poll_stop(&l->poll);
+    listener_update(l);
 }
 
 void listener_resume(struct listener *l)
 {
     l->paused = false;
-    (void)uv_poll_start(&l->poll, UV_READABLE, listener_on_ready);
+    listener_update(l);
 }
 
 static void listener_on_closed(uv_handle_t *h)
@@ -231,11 +197,13 @@ static void listener_on_closed(uv_handle_t *h)
 
 void listener_close(struct listener *l)
 {
+    if (l == NULL || l->closing) {
+        return;
+    }
     l->closing = true;
-    timer_stop(&l->retry);
-    (void)uv_poll_stop(&l->poll);
+    timer_stop(&l->backoff);
     uv_close((uv_handle_t *)&l->poll, listener_on_closed);
-    (void)close(l->fd);
+    (void)close(l->fd); /* libuv has forgotten it by now. */
     if (l->reserve_fd >= 0) {
         (void)close(l->reserve_fd);
     }

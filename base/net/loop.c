@@ -1,7 +1,8 @@
-/* A turn: timers, tasks, sleep, sockets, tasks, closed handles. Tasks therefore run twice a turn of libuv, and
- * always before it sleeps:
+/* A turn: timers, tasks, sleep, sockets, tasks, closed handles. Tasks therefore run twice a turn
+ * of libuv, and always before it sleeps:
  *
- *   uv timers -> prepare: tasks; the turn ends -> poll: sockets, letters -> check: tasks -> close callbacks
+ *   uv timers -> prepare: tasks; the turn ends -> poll: sockets, letters -> check: tasks
+ *       ^------------------------- close callbacks <-------------------------------'
  */
 #include "base/net/loop.h"
 
@@ -70,7 +71,7 @@ struct loop *loop_new(struct clock *clock)
     (void)uv_check_start(&l->check, loop_on_check);
     uv_unref((uv_handle_t *)&l->prepare);
     uv_unref((uv_handle_t *)&l->check);
-    wheel_init(l);
+    timer_wheel_init(l);
     return l;
 }
 
@@ -107,7 +108,7 @@ void loop_free(struct loop *l)
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
-    wheel_close(l);
+    timer_wheel_close(l);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
     rv = uv_loop_close(&l->uv);
     ASSERT(rv == 0);

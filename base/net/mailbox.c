@@ -1,5 +1,5 @@
-/* A stack that any thread pushes on and the owner takes whole and turns around: senders never wait for each other
- * or for the receiver. Only the sender that found it empty wakes the loop.
+/* A stack that any thread pushes on and the owner takes whole and turns around: senders never
+ * wait for each other or for the receiver. Only the sender that found it empty wakes the loop.
  *
  *   sender 1 --push--> [c] -> [b] -> [a]     owner: exchange(head, NULL), reverse, deliver a, b, c
  */
@@ -15,7 +15,8 @@
 struct mailbox {
     uv_async_t async;
     _Atomic(struct letter *) head; /* The newest letter. */
-    /* Threads inside mailbox_send(): a letter may be delivered, and close the box, before its sender has left. */
+    /* Threads inside mailbox_send(): a letter may be delivered, and close the box, before its
+     * sender has left. */
     atomic_uint n_senders;
     bool delivering, closing; /* Owner's. */
 };

@@ -1,0 +1,24 @@
+# The state machine and the ledger's policy; raft/CMakeLists.txt includes this.
+set(RAFT_FSM_SOURCES
+    cmd.c
+    cmd_decode.c
+    fsm.c
+    fsm_member.c
+    fsm_resource.c
+    fsm_result.c
+    fsm_snapshot.c
+    ledger.c
+    ledger_check.c
+    ledger_close.c
+    ledger_record.c
+    ledger_sync.c
+    policy.c
+    policy_decide.c
+    record.c
+    spec.c
+    spec_org.c
+    spec_provider.c
+    spec_seal.c
+    table.c
+    usage.c
+    window.c)
