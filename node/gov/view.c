@@ -156,7 +156,6 @@ struct gacct *view_budget_acct(const struct view_budget *b)
     return ((const struct view_budget_entry *)(const void *)b)->acct;
 }
 
-/* Used by view_build.c for the catalogue of a configured provider. */
 const char *view_provider_dialect_name(const struct view_provider *p)
 {
     return view_dialect_name(p->spec.dialect);

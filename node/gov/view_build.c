@@ -18,8 +18,6 @@ struct view_builder {
     struct strmap accts; /* 8 bytes of account id -> gacct */
 };
 
-const char *view_provider_dialect_name(const struct view_provider *p);
-
 struct view_builder *view_builder_new(const struct gov_cfg *cfg, const uint8_t seal_key[32],
                                       const uint8_t pepper[32])
 {

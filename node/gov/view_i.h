@@ -29,6 +29,8 @@ struct view_budget_entry {
     struct gacct *acct;     /* A reference. */
 };
 
+/* "openai", "anthropic", "sim": whose part of the catalogue is meant. */
+const char *view_provider_dialect_name(const struct view_provider *p);
 struct view_table *view_table_new(uint64_t stamp);
 struct view_table *view_table_ref(struct view_table *t);
 void view_table_unref(struct view_table *t);
