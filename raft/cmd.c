@@ -12,8 +12,8 @@
 #include "base/check.h"
 #include "base/limits.h"
 
-#define CMD_STAMP_AT 4
-#define CMD_JUMP_AT 12
+#define CMD_STAMP_AT   4
+#define CMD_JUMP_AT    12
 #define CMD_HEAD_BYTES 13
 
 static int cmd_write(void *data, const char *p, size_t n)

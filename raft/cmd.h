@@ -71,7 +71,8 @@ enum cmd_proof { CMD_PROOF_JOURNAL = 1, CMD_PROOF_DRAINED = 2, CMD_PROOF_OPERATO
 struct cmd {
     enum cmd_type type;
     int64_t t_ms; /* Unix time of the leader's clock. */
-    bool jump_ok; /* t_ms may be more than CMD_JUMP_MS_MAX ahead of the ledger's time: the first stamp
+    bool
+        jump_ok; /* t_ms may be more than CMD_JUMP_MS_MAX ahead of the ledger's time: the first stamp
                      of a new leader, confirmed by a majority of the members' clocks. */
     struct slice origin;
     uint32_t origin_inc;

@@ -6,7 +6,7 @@
 #include "raft/cmd.h"
 
 #define CMD_SKIP_DEPTH_MAX 16
-#define CMD_AMOUNT_MAX ((i128)1 << 100)
+#define CMD_AMOUNT_MAX     ((i128)1 << 100)
 
 struct cmd_cursor {
     const uint8_t *p;
@@ -462,7 +462,8 @@ int cmd_decode(struct slice bytes, struct arena *arena, struct cmd *ret, struct 
     }
     cmd_rest(&c, fields, 8);
     if (c.bad || c.n > 0) {
-        errmsg_set(err, "a command is not well formed near byte %zu of %zu", bytes.n - c.n, bytes.n);
+        errmsg_set(err, "a command is not well formed near byte %zu of %zu", bytes.n - c.n,
+                   bytes.n);
         return Q_EPROTO;
     }
     return 0;

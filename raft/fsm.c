@@ -253,8 +253,12 @@ int fsm_account_by_id(const struct fsm *f, uint64_t acct, struct account_view *r
     if (a == NULL) {
         return Q_ENOTFOUND;
     }
-    *ret = (struct account_view){.acct = a->id, .budget = a->budget, .unit = a->unit,
-                                 .every = a->every, .live = a->live, .wid = a->cur.wid,
+    *ret = (struct account_view){.acct = a->id,
+                                 .budget = a->budget,
+                                 .unit = a->unit,
+                                 .every = a->every,
+                                 .live = a->live,
+                                 .wid = a->cur.wid,
                                  .limit = a->cur.limit};
     end_ms = a->cur.end_ms;
     if (f->s.now_ms < a->cur.end_ms) {
@@ -307,7 +311,11 @@ bool fsm_lease(const struct fsm *f, uint64_t acct, uint32_t wid, struct slice no
     if (l == NULL) {
         return false;
     }
-    *ret = (struct account_node){.node = m->pub.name, .inc = inc, .G = l->G, .S = l->S, .R = l->R,
+    *ret = (struct account_node){.node = m->pub.name,
+                                 .inc = inc,
+                                 .G = l->G,
+                                 .S = l->S,
+                                 .R = l->R,
                                  .presumed = l->presumed ? ledger_out(l) : 0};
     return true;
 }

@@ -18,15 +18,16 @@ void fsm_free(struct fsm *f);
 
 /* What a command answered: a code and a JSON or msgpack-free text for people/API. */
 struct fsm_result {
-    int status;            /* 0 or Q_E...: a *result*, never a failure to apply. */
-    uint64_t revision;     /* RESOURCES: the new revision. REGISTER: the incarnation. */
-    struct errmsg err;     /* When status != 0. */
+    int status;        /* 0 or Q_E...: a *result*, never a failure to apply. */
+    uint64_t revision; /* RESOURCES: the new revision. REGISTER: the incarnation. */
+    struct errmsg err; /* When status != 0. */
 };
 /* Applies the entry at @index. Never fails: a command that cannot be decoded or is newer than us (Q_EVERSION) leaves the state unchanged but for the index; the caller steps aside on Q_EVERSION. */
 void fsm_apply(struct fsm *f, uint64_t index, struct slice entry, struct fsm_result *ret);
 uint64_t fsm_applied(const struct fsm *f);
-int64_t fsm_now_ms(const struct fsm *f);   /* Ledger time. */
-uint64_t fsm_hash(const struct fsm *f);    /* Order-independent over tables; equal logs give equal hashes. */
+int64_t fsm_now_ms(const struct fsm *f); /* Ledger time. */
+uint64_t fsm_hash(
+    const struct fsm *f); /* Order-independent over tables; equal logs give equal hashes. */
 /* What the leader puts into the next TICK: the hash after the last TICK, at its index. Every replica
  * compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ: that replica
  * must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
@@ -52,7 +53,9 @@ struct resource {
 uint64_t fsm_revision(const struct fsm *f); /* Of the last change of any resource. */
 /* Per kind, for views: changes whenever a resource of that kind does. */
 uint64_t fsm_kind_revision(const struct fsm *f, enum kind k);
-const struct resource *fsm_get(const struct fsm *f, enum kind k, struct slice name); /* NULL when absent; valid until the next apply. */
+const struct resource *fsm_get(
+    const struct fsm *f, enum kind k,
+    struct slice name); /* NULL when absent; valid until the next apply. */
 /* Ordered by name. @cursor "" to begin; for (r = fsm_next(f, k, NULL); r; r = fsm_next(f, k, r)). */
 const struct resource *fsm_next(const struct fsm *f, enum kind k, const struct resource *after);
 
@@ -84,7 +87,7 @@ struct member {
     struct slice name;
     uint64_t raft_id;
     struct slice peer_addr, gateway_addr, region, version;
-    uint32_t inc;       /* Ledger incarnation; 0: never registered. */
+    uint32_t inc; /* Ledger incarnation; 0: never registered. */
     bool fenced;
     uint64_t seq;
 };
@@ -92,7 +95,8 @@ const struct member *fsm_member(const struct fsm *f, struct slice name);
 const struct member *fsm_member_by_raft_id(const struct fsm *f, uint64_t raft_id);
 const struct member *fsm_member_next(const struct fsm *f, const struct member *after);
 uint64_t fsm_raft_id_next(const struct fsm *f); /* Never used before. */
-bool fsm_cluster(const struct fsm *f, uint8_t uuid[16], uint8_t key_check[32]); /* False before CMD_CLUSTER. */
+bool fsm_cluster(const struct fsm *f, uint8_t uuid[16],
+                 uint8_t key_check[32]); /* False before CMD_CLUSTER. */
 
 /* Usage rows merged over nodes; @each gets sums per distinct (hour, dims, node). @node "recovered" rows have empty dims. */
 struct usage_row {
@@ -101,6 +105,7 @@ struct usage_row {
     struct usage_dims dims;
     struct usage_sums sums;
 };
-void fsm_usage_each(const struct fsm *f, uint32_t hour_from, uint32_t hour_to, bool (*each)(void *arg, const struct usage_row *row), void *arg);
+void fsm_usage_each(const struct fsm *f, uint32_t hour_from, uint32_t hour_to,
+                    bool (*each)(void *arg, const struct usage_row *row), void *arg);
 
 #endif /* RAFT_FSM_H_ */

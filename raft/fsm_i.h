@@ -15,13 +15,13 @@
 enum fsm_table {
     FSM_T_RESOURCE, /* kind u8, name -> revision, changed, spec            (struct resource) */
     FSM_T_MEMBER,   /* name -> numbers, addresses                          (struct fsm_member) */
-    FSM_T_ACCOUNT,  /* id -> budget, window now                            (struct ledger_account) */
-    FSM_T_WINDOW,   /* id, wid -> an earlier window that is not empty yet  (struct ledger_window) */
-    FSM_T_HISTORY,  /* id, wid -> limit, posted, overrun, end */
-    FSM_T_LEASE,    /* id, wid, node, inc -> G, S, R, O, presumed          (struct ledger_lease) */
-    FSM_T_USAGE,    /* hour, node, dims, inc, worker -> sums               (struct usage_cell) */
-    FSM_T_RESULT,   /* origin 0, inc, reqno -> status, revision, sentence */
-    FSM_T_ORIGIN,   /* origin -> number of results kept */
+    FSM_T_ACCOUNT, /* id -> budget, window now                            (struct ledger_account) */
+    FSM_T_WINDOW,  /* id, wid -> an earlier window that is not empty yet  (struct ledger_window) */
+    FSM_T_HISTORY, /* id, wid -> limit, posted, overrun, end */
+    FSM_T_LEASE,   /* id, wid, node, inc -> G, S, R, O, presumed          (struct ledger_lease) */
+    FSM_T_USAGE,   /* hour, node, dims, inc, worker -> sums               (struct usage_cell) */
+    FSM_T_RESULT,  /* origin 0, inc, reqno -> status, revision, sentence */
+    FSM_T_ORIGIN,  /* origin -> number of results kept */
     FSM_T_N_,
     FSM_X_REF = FSM_T_N_, /* kind u8, name 0, by-kind u8, by-name -> (a resource refers to it) */
     FSM_X_BUDGET,         /* budget name -> account id */
@@ -39,8 +39,8 @@ struct fsm_scalars {
     uint64_t raft_id_next;
     bool has_cluster;
     uint8_t uuid[16], key_check[32];
-    uint64_t sweep_acct;      /* Where the slow walk over the accounts has come to. */
-    uint32_t usage_hour_kept; /* Cells of hours before it are gone. */
+    uint64_t sweep_acct;            /* Where the slow walk over the accounts has come to. */
+    uint32_t usage_hour_kept;       /* Cells of hours before it are gone. */
     uint64_t tick_index, tick_hash; /* Hash after the last TICK; not part of the hash. */
 };
 
@@ -51,7 +51,8 @@ struct fsm {
     struct arena arena;    /* Of the command being applied. */
     struct buf key, value; /* Scratch of whoever builds a record. */
     struct fsm_restore *restore;
-    uint64_t n_faulty; /* SYNC items that claimed more than was granted. Of this process: not state. */
+    uint64_t
+        n_faulty; /* SYNC items that claimed more than was granted. Of this process: not state. */
 };
 
 struct fsm_member {

@@ -52,8 +52,8 @@ const struct fsm_member *fsm_member_find(const struct fsm *f, struct slice name)
 
 static const struct fsm_member *fsm_member_after(const struct fsm *f, const struct fsm_member *m)
 {
-    return table_head(table_next(&f->tables[FSM_T_MEMBER], m == NULL ? SLICE("") : m->pub.name,
-                                 m == NULL));
+    return table_head(
+        table_next(&f->tables[FSM_T_MEMBER], m == NULL ? SLICE("") : m->pub.name, m == NULL));
 }
 
 /* Members are few. */

@@ -42,8 +42,7 @@ const struct resource *fsm_get(const struct fsm *f, enum kind k, struct slice na
     if (name.n == 0 || name.n > NAME_BYTES_MAX) {
         return NULL;
     }
-    return table_head(
-        table_get(&f->tables[FSM_T_RESOURCE], fsm_resource_key(key, k, name)));
+    return table_head(table_get(&f->tables[FSM_T_RESOURCE], fsm_resource_key(key, k, name)));
 }
 
 const struct resource *fsm_next(const struct fsm *f, enum kind k, const struct resource *after)

@@ -4,8 +4,8 @@
 #include "base/check.h"
 #include "raft/fsm_i.h"
 
-#define FSM_RESULTS_MAX 1024
-#define FSM_ORIGINS_MAX 64 /* Origins are members; more are not remembered. */
+#define FSM_RESULTS_MAX     1024
+#define FSM_ORIGINS_MAX     64 /* Origins are members; more are not remembered. */
 #define FSM_RESULT_TEXT_MAX 200
 
 static void fsm_result_key(struct buf *k, struct slice origin)

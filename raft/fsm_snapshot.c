@@ -13,19 +13,19 @@
 #include "raft/ledger.h"
 
 #define FSM_SNAPSHOT_VERSION 1
-#define FSM_FRAME_SCALARS 0
-#define FSM_FRAME_END 255
-#define FSM_FRAME_HEAD 5
-#define FSM_FRAME_BYTES_MAX (SPEC_BYTES_MAX + 8192)
+#define FSM_FRAME_SCALARS    0
+#define FSM_FRAME_END        255
+#define FSM_FRAME_HEAD       5
+#define FSM_FRAME_BYTES_MAX  (SPEC_BYTES_MAX + 8192)
 
 struct fsm_snapshot {
     struct fsm_scalars s;
     uint64_t hash;
     struct table tables[FSM_T_N_];
-    int at;              /* Table that is being written; FSM_T_N_: the end. */
-    struct buf last;     /* Its last key. */
+    int at;          /* Table that is being written; FSM_T_N_: the end. */
+    struct buf last; /* Its last key. */
     bool begun, in_table, done;
-    struct buf pending;  /* Frames that no chunk has taken yet. */
+    struct buf pending; /* Frames that no chunk has taken yet. */
 };
 
 struct fsm_restore {
@@ -257,7 +257,6 @@ int fsm_restore_chunk(struct fsm *f, struct slice chunk, struct errmsg *err)
     if (r == NULL) {
         r = f->restore = mem_zalloc(sizeof *r);
         buf_init(&r->pending, FSM_FRAME_BYTES_MAX + 2 * SNAPSHOT_CHUNK_BYTES);
-
     }
     if (chunk.n == 0) {
         return fsm_restore_end(f, err);
@@ -333,8 +332,7 @@ static int fsm_rebuild_counts(struct fsm *f)
         history += ((const struct ledger_account *)table_head(rec))->n_history;
         old += ((const struct ledger_account *)table_head(rec))->n_old;
     }
-    return history == f->tables[FSM_T_HISTORY].n && old == f->tables[FSM_T_WINDOW].n ? 0
-                                                                                     : Q_EPROTO;
+    return history == f->tables[FSM_T_HISTORY].n && old == f->tables[FSM_T_WINDOW].n ? 0 : Q_EPROTO;
 }
 
 int fsm_rebuild(struct fsm *f, struct errmsg *err)

@@ -158,8 +158,8 @@ int ledger_budget_check(const struct fsm *f, struct slice name, const struct spe
 
 static void ledger_account_new(struct fsm *f, struct slice name, const struct spec_budget *b)
 {
-    struct ledger_account a = {.id = ++f->s.acct_next, .budget = name, .unit = b->unit,
-                               .every = b->every, .live = true};
+    struct ledger_account a = {
+        .id = ++f->s.acct_next, .budget = name, .unit = b->unit, .every = b->every, .live = true};
     struct buf *k;
 
     ledger_new_window(f, &a, b->limit);

@@ -18,10 +18,10 @@
 
 #include "raft/fsm_i.h"
 
-#define LEDGER_CLOSE_MS (48ll * 3600 * 1000)
-#define LEDGER_HISTORY_MAX 32 /* Windows remembered of an account; the oldest goes. */
+#define LEDGER_CLOSE_MS       (48ll * 3600 * 1000)
+#define LEDGER_HISTORY_MAX    32 /* Windows remembered of an account; the oldest goes. */
 #define LEDGER_SWEEP_ACCOUNTS 16 /* Looked at by each TICK and BATCH. */
-#define LEDGER_G_MAX ((i128)1 << 110) /* Of one lease: sums stay far below 2^127. */
+#define LEDGER_G_MAX          ((i128)1 << 110) /* Of one lease: sums stay far below 2^127. */
 
 struct ledger_window {
     uint32_t wid;

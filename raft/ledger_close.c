@@ -225,7 +225,8 @@ void ledger_register(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
     m.pub.inc = c->reg.inc;
     m.pub.fenced = false;
     m.seq0 = c->reg.last_seq;
-    m.pub.seq = c->reg.last_seq; /* Also when it is smaller: the numbers of this life go on from it. */
+    m.pub.seq =
+        c->reg.last_seq; /* Also when it is smaller: the numbers of this life go on from it. */
     fsm_member_put(f, &m);
     ret->revision = m.pub.inc;
 }

@@ -268,8 +268,7 @@ const struct ledger_lease *ledger_lease_next(const struct fsm *f, uint64_t acct,
 
     ledger_lease_key_text(key, acct, wid, after == NULL ? 0 : after->node,
                           after == NULL ? 0 : after->inc);
-    l = table_head(
-        table_next(&f->tables[FSM_T_LEASE], slice_of(key, sizeof key), after == NULL));
+    l = table_head(table_next(&f->tables[FSM_T_LEASE], slice_of(key, sizeof key), after == NULL));
     return l != NULL && l->acct == acct && l->wid == wid ? l : NULL;
 }
 

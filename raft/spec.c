@@ -10,10 +10,14 @@
 /* --- kinds --- */
 
 static const char *const spec_kinds[KIND_N_][2] = {
-    [KIND_PROVIDER] = {"provider", "providers"}, [KIND_MODEL] = {"model", "models"},
-    [KIND_ROUTE] = {"route", "routes"},          [KIND_ORG] = {"org", "orgs"},
-    [KIND_TEAM] = {"team", "teams"},             [KIND_USER] = {"user", "users"},
-    [KIND_KEY] = {"key", "keys"},                [KIND_BUDGET] = {"budget", "budgets"},
+    [KIND_PROVIDER] = {"provider", "providers"},
+    [KIND_MODEL] = {"model", "models"},
+    [KIND_ROUTE] = {"route", "routes"},
+    [KIND_ORG] = {"org", "orgs"},
+    [KIND_TEAM] = {"team", "teams"},
+    [KIND_USER] = {"user", "users"},
+    [KIND_KEY] = {"key", "keys"},
+    [KIND_BUDGET] = {"budget", "budgets"},
     [KIND_LIMIT] = {"limit", "limits"},
 };
 

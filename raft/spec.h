@@ -14,11 +14,22 @@
 #include "base/money.h"
 #include "base/slice.h"
 
-enum kind { KIND_PROVIDER, KIND_MODEL, KIND_ROUTE, KIND_ORG, KIND_TEAM, KIND_USER, KIND_KEY, KIND_BUDGET, KIND_LIMIT, KIND_N_ };
+enum kind {
+    KIND_PROVIDER,
+    KIND_MODEL,
+    KIND_ROUTE,
+    KIND_ORG,
+    KIND_TEAM,
+    KIND_USER,
+    KIND_KEY,
+    KIND_BUDGET,
+    KIND_LIMIT,
+    KIND_N_
+};
 /* "provider" <-> KIND_PROVIDER; accepts the plural too. */
 int kind_parse(struct slice name, enum kind *ret);
-const char *kind_name(enum kind k);        /* "provider" */
-const char *kind_plural(enum kind k);      /* "providers" */
+const char *kind_name(enum kind k);   /* "provider" */
+const char *kind_plural(enum kind k); /* "providers" */
 
 enum spec_dialect { SPEC_DIALECT_OPENAI, SPEC_DIALECT_ANTHROPIC, SPEC_DIALECT_SIM };
 enum spec_cancel { SPEC_CANCEL_NONE, SPEC_CANCEL_BOUNDED, SPEC_CANCEL_EXACT };
@@ -40,9 +51,9 @@ struct spec_provider {
     struct slice ca;         /* PEM text or file name; "" none. */
     struct spec_kv *headers; /* Extra request headers. */
     size_t n_headers;
-    int64_t concurrency;     /* 0: unlimited. */
+    int64_t concurrency;           /* 0: unlimited. */
     struct slice max_tokens_field; /* "" = by dialect; "max_tokens" | "max_completion_tokens". */
-    bool stream_usage;       /* Understands stream_options.include_usage; default true. */
+    bool stream_usage;             /* Understands stream_options.include_usage; default true. */
 };
 struct spec_model { /* name is "provider/model" */
     struct slice provider, model;
@@ -84,7 +95,15 @@ struct spec_key { /* name is the public id */
 enum unit { UNIT_USD, UNIT_TOKENS, UNIT_INPUT_TOKENS, UNIT_OUTPUT_TOKENS, UNIT_REQUESTS, UNIT_N_ };
 const char *unit_name(enum unit u);
 int unit_decimals(enum unit u); /* 12 for usd, else 0: amounts are in pico-dollars or counts. */
-enum window_every { WINDOW_ONCE, WINDOW_HOUR, WINDOW_DAY, WINDOW_WEEK, WINDOW_MONTH, WINDOW_QUARTER, WINDOW_YEAR };
+enum window_every {
+    WINDOW_ONCE,
+    WINDOW_HOUR,
+    WINDOW_DAY,
+    WINDOW_WEEK,
+    WINDOW_MONTH,
+    WINDOW_QUARTER,
+    WINDOW_YEAR
+};
 const char *window_every_name(enum window_every w);
 struct spec_budget {
     struct slice team, key, org; /* match; "" = not matched on. At least one, enforced as AND. */
@@ -93,7 +112,8 @@ struct spec_budget {
     enum window_every every; /* UTC in this version. Weeks begin on Monday. */
 };
 /* [*start, *end) of the calendar window that holds @now_ms; once: [0, INT64_MAX). */
-void window_bounds(enum window_every every, int64_t now_ms, int64_t *ret_start_ms, int64_t *ret_end_ms);
+void window_bounds(enum window_every every, int64_t now_ms, int64_t *ret_start_ms,
+                   int64_t *ret_end_ms);
 /* Ordinal of that window since 1970; once: 0. Strictly increasing in time. */
 uint32_t window_id(enum window_every every, int64_t now_ms);
 
@@ -110,13 +130,16 @@ struct spec {
     };
 };
 /* @json is the text of `spec` ("{...}"). Checks the name too. Q_EINVAL with a sentence. */
-int spec_parse(enum kind kind, struct slice name, struct slice json, struct arena *arena, struct spec *ret, struct errmsg *err);
+int spec_parse(enum kind kind, struct slice name, struct slice json, struct arena *arena,
+               struct spec *ret, struct errmsg *err);
 /* What the API shows of a stored spec: key MACs left out, sealed secrets as "sealed:<fingerprint>". Appends JSON. */
 void spec_show(enum kind kind, struct slice json, struct buf *out);
 /* Before a spec from outside is replicated: replaces {"api_key":{"value":"..."}} by a sealed one, "sealed:<fp>" by what @old has (unchanged), durations and amounts stay as text. Appends canonical JSON to @out.
  * @old: the stored spec or "". Q_EINVAL names the path. Not pure (random nonce): API side only. */
-int spec_seal(enum kind kind, struct slice name, struct slice json, struct slice old, const uint8_t seal_key[32], struct buf *out, struct errmsg *err);
+int spec_seal(enum kind kind, struct slice name, struct slice json, struct slice old,
+              const uint8_t seal_key[32], struct buf *out, struct errmsg *err);
 /* The secret in clear, appended to @out (wipe it): opens a sealed one; env and file are read by the caller. */
-int spec_unseal(struct slice provider_name, const struct spec_secret *s, const uint8_t seal_key[32], struct buf *out);
+int spec_unseal(struct slice provider_name, const struct spec_secret *s, const uint8_t seal_key[32],
+                struct buf *out);
 
 #endif /* RAFT_SPEC_H_ */

@@ -6,10 +6,10 @@
 #include "raft/spec.h"
 
 #define SPEC_HEADERS_MAX 32
-#define SPEC_GLOBS_MAX 256
-#define SPEC_TEXT_MAX 65536
-#define SPEC_URL_MAX 2048
-#define SPEC_COUNT_MAX ((int64_t)1 << 53)
+#define SPEC_GLOBS_MAX   256
+#define SPEC_TEXT_MAX    65536
+#define SPEC_URL_MAX     2048
+#define SPEC_COUNT_MAX   ((int64_t)1 << 53)
 
 struct spec_reader {
     struct arena *arena;

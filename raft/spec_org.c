@@ -87,8 +87,9 @@ void spec_read_key(struct spec_reader *r, yyjson_val *v, struct spec_key *ret)
     spec_read_mac(r, v, "old_mac", ret->old_mac);
     spec_read_time(r, v, "old_until", &ret->old_until_ms);
     if (r->rv == 0 && memcmp(ret->mac, none, sizeof none) == 0) {
-        spec_fail(r, "spec", "", "a new key is made by `quoratectl key create`, which gives it its "
-                                 "secret");
+        spec_fail(r, "spec", "",
+                  "a new key is made by `quoratectl key create`, which gives it its "
+                  "secret");
     }
 }
 
@@ -118,8 +119,9 @@ static void spec_read_window(struct spec_reader *r, yyjson_val *v, struct spec_b
     spec_word(r, v, "spec.window", "every", "once hour day week month quarter year", &word);
     spec_text(r, v, "spec.window", "tz", &tz);
     if (word < 0) {
-        spec_fail(r, "spec.window", "every", "expected one of: once hour day week month quarter "
-                                             "year");
+        spec_fail(r, "spec.window", "every",
+                  "expected one of: once hour day week month quarter "
+                  "year");
         return;
     }
     if (!slice_eq(tz, SLICE("UTC"))) {
@@ -138,8 +140,9 @@ void spec_read_budget(struct spec_reader *r, yyjson_val *v, struct spec_budget *
     spec_read_match(r, yyjson_obj_get(v, "match"), ret);
     spec_word(r, v, "spec", "unit", "usd tokens input_tokens output_tokens requests", &unit);
     if (unit < 0) {
-        spec_fail(r, "spec", "unit", "expected one of: usd tokens input_tokens output_tokens "
-                                     "requests");
+        spec_fail(r, "spec", "unit",
+                  "expected one of: usd tokens input_tokens output_tokens "
+                  "requests");
         return;
     }
     ret->unit = (enum unit)unit;

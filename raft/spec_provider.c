@@ -7,9 +7,8 @@ static void spec_read_secret(struct spec_reader *r, yyjson_val *v, struct spec_s
     static const struct {
         const char *field;
         enum spec_secret_from from;
-    } froms[] = {{"sealed", SPEC_SECRET_SEALED},
-                 {"env", SPEC_SECRET_ENV},
-                 {"file", SPEC_SECRET_FILE}};
+    } froms[] = {
+        {"sealed", SPEC_SECRET_SEALED}, {"env", SPEC_SECRET_ENV}, {"file", SPEC_SECRET_FILE}};
 
     if (v == NULL || r->rv != 0) {
         return;
@@ -64,8 +63,9 @@ static void spec_read_headers(struct spec_reader *r, yyjson_val *v, struct spec_
     {
         struct spec_kv kv = {json_slice(key), json_slice(value)};
         if (!yyjson_is_str(value) || !spec_header_ok(kv.key, kv.value)) {
-            spec_fail(r, "spec", "headers", "expected header names and texts without control "
-                                            "characters");
+            spec_fail(r, "spec", "headers",
+                      "expected header names and texts without control "
+                      "characters");
             return;
         }
         ret->headers[ret->n_headers].key = arena_slice(r->arena, kv.key);

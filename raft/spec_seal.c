@@ -9,7 +9,7 @@
 #include "raft/spec_i.h"
 
 #define SEAL_FINGERPRINT_CHARS 8
-#define SEAL_PREFIX "sealed:"
+#define SEAL_PREFIX            "sealed:"
 
 /* --- canonical JSON: compact, keys in order, numbers as they were written --- */
 
@@ -76,7 +76,7 @@ static void spec_write(struct jsonw *w, yyjson_val *v)
 }
 
 #define SPEC_WRITE_DEPTH_MAX 16
-#define SPEC_WRITE_KEYS_MAX 1024
+#define SPEC_WRITE_KEYS_MAX  1024
 
 static bool spec_shallow(yyjson_val *v, unsigned depth)
 {
@@ -145,9 +145,9 @@ static int spec_keep_sealed(struct jsonw *w, struct slice shown, yyjson_val *old
     char print[2 * SHA256_BYTES + 1];
 
     spec_fingerprint(sealed, print);
-    if (sealed.n == 0 || !slice_eq(slice_of(shown.p + sizeof SEAL_PREFIX - 1,
-                                            shown.n - (sizeof SEAL_PREFIX - 1)),
-                                   slice_str(print))) {
+    if (sealed.n == 0 ||
+        !slice_eq(slice_of(shown.p + sizeof SEAL_PREFIX - 1, shown.n - (sizeof SEAL_PREFIX - 1)),
+                  slice_str(print))) {
         errmsg_set(err, "spec.api_key: \"%.*s\" is not the credential stored under this name",
                    shown.n < 40 ? (int)shown.n : 40, shown.p);
         return Q_EINVAL;
@@ -274,8 +274,8 @@ int spec_seal(enum kind kind, struct slice name, struct slice json, struct slice
     return rv;
 }
 
-int spec_unseal(struct slice provider_name, const struct spec_secret *s,
-                const uint8_t seal_key[32], struct buf *out)
+int spec_unseal(struct slice provider_name, const struct spec_secret *s, const uint8_t seal_key[32],
+                struct buf *out)
 {
     struct buf sealed, aad;
     int rv;

@@ -54,19 +54,21 @@ enum sync_flag { SYNC_EXHAUSTED = 1, SYNC_ROLLED = 2, SYNC_FROZEN = 4 };
 
 struct sync_grant { /* leader -> node, per account */
     uint64_t acct;
-    uint32_t wid; /* The current window; an item for an older one comes back with SYNC_ROLLED and the G of that older window. */
-    i128 G;       /* Cumulative granted to this incarnation. */
+    uint32_t
+        wid; /* The current window; an item for an older one comes back with SYNC_ROLLED and the G of that older window. */
+    i128 G;  /* Cumulative granted to this incarnation. */
     uint32_t flags;
-    i128 keep;    /* Hint: credit this node may sit on. */
-    i128 left;    /* limit - posted - presumed: what requests in flight and later ones can still use. A request whose bound is above it can never be admitted in this window. */
+    i128 keep; /* Hint: credit this node may sit on. */
+    i128
+        left; /* limit - posted - presumed: what requests in flight and later ones can still use. A request whose bound is above it can never be admitted in this window. */
     i128 limit;
-    int64_t win_left_ms; /* Until the window ends by the ledger's time; -1 never. */
+    int64_t win_left_ms;  /* Until the window ends by the ledger's time; -1 never. */
     int64_t resets_at_ms; /* Unix; 0 never. */
 };
 
 struct sync_reply { /* also sent unasked: GRANT (seq 0) */
-    int status;   /* 0, Q_ENOTLEADER, Q_EPERM (fenced or old incarnation: register again) */
-    uint32_t inc; /* The ledger's incarnation of that node. */
+    int status;     /* 0, Q_ENOTLEADER, Q_EPERM (fenced or old incarnation: register again) */
+    uint32_t inc;   /* The ledger's incarnation of that node. */
     uint64_t seq;
     int64_t now_ms; /* Ledger time. */
     struct sync_grant *grants;

@@ -93,8 +93,11 @@ i128 usage_merge(struct fsm *f, uint32_t node, uint32_t inc, const struct sync_c
     i128 grown = 0;
 
     for (size_t i = 0; i < n; i++) {
-        struct usage_cell c = {.hour = cells[i].hour, .node = node, .inc = inc,
-                               .worker = cells[i].worker, .dims = cells[i].dims,
+        struct usage_cell c = {.hour = cells[i].hour,
+                               .node = node,
+                               .inc = inc,
+                               .worker = cells[i].worker,
+                               .dims = cells[i].dims,
                                .sums = cells[i].sums};
         if (usage_hour_ok(f, c.hour)) {
             grown += usage_merge_cell(f, &c);
@@ -106,7 +109,9 @@ i128 usage_merge(struct fsm *f, uint32_t node, uint32_t inc, const struct sync_c
 void usage_recovered(struct fsm *f, uint32_t node, uint32_t inc, i128 cost_pusd)
 {
     struct usage_cell c = {.hour = (uint32_t)(f->s.now_ms / 3600000),
-                           .node = USAGE_NODE_RECOVERED, .inc = inc, .worker = node,
+                           .node = USAGE_NODE_RECOVERED,
+                           .inc = inc,
+                           .worker = node,
                            .dims = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}},
                            .sums = {.cost_pusd = cost_pusd}};
     const struct usage_cell *old;

@@ -5,11 +5,11 @@
 
 #include "raft/fsm_i.h"
 
-#define USAGE_HOURS_KEPT (13 * 31 * 24)
-#define USAGE_HOURS_LATE 72  /* A cell may be reported so long after its hour, */
-#define USAGE_HOURS_EARLY 2  /* and so early: clocks differ. Others are dropped. */
+#define USAGE_HOURS_KEPT       (13 * 31 * 24)
+#define USAGE_HOURS_LATE       72 /* A cell may be reported so long after its hour, */
+#define USAGE_HOURS_EARLY      2  /* and so early: clocks differ. Others are dropped. */
 #define USAGE_DROP_PER_COMMAND 64
-#define USAGE_NODE_RECOVERED 0
+#define USAGE_NODE_RECOVERED   0
 
 struct usage_cell {
     uint32_t hour, node, inc, worker;

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "raft/spec.h"
 
-#define WINDOW_HOUR_MS 3600000ll
-#define WINDOW_DAY_MS (24 * WINDOW_HOUR_MS)
+#define WINDOW_HOUR_MS  3600000ll
+#define WINDOW_DAY_MS   (24 * WINDOW_HOUR_MS)
 #define WINDOW_YEAR_MAX 9999
 
 const char *window_every_name(enum window_every w)

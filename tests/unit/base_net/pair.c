@@ -112,9 +112,9 @@ static void pair_connect(struct pair *p)
 
 const char *pair_cert(const char *file)
 {
-    static char paths[4][512];
+    static char paths[16][512];
     static unsigned i;
-    char *path = paths[i++ % 4];
+    char *path = paths[i++ % 16];
 
     (void)snprintf(path, sizeof paths[0], "%s/%s", NET_CERTS_DIR, file);
     return path;

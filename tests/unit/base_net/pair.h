@@ -44,7 +44,7 @@ struct pair {
     int rounds;              /* More connections, one after the other. */
 };
 
-/* The path of a file that certs.sh made; a static buffer, one of four in turn. */
+/* The path of a file that certs.sh made; a static buffer, one of 16 in turn. */
 const char *pair_cert(const char *file);
 struct tls_ctx *pair_tls(const struct tls_ctx_cfg *cfg);
 /* NULL contexts: plain. Contexts are taken. */
