@@ -51,7 +51,7 @@ struct stream_dial {
     const char *host; /* Name or literal address; copied. */
     uint16_t port;
     struct tls_ctx *tls;     /* NULL for plain. */
-    const char *verify_name; /* DNS or IP name that the certificate must carry; NULL: @host. */
+    const char *verify_name; /* DNS or IP name that the certificate must carry; NULL: @host; "": any name of the authority. */
     uint64_t timeout_ms;     /* Resolving, connecting and handshake together. */
     /* Refuse private, loopback, link-local, CGNAT addresses that a public name resolved to
      * (Q_EPERM). Literal addresses and `localhost` pass. */
