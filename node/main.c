@@ -106,7 +106,7 @@ static void node_stop(struct node *n)
 static int node_tls(const struct config *c, struct tls_ctx **ret, struct errmsg *err)
 {
     const struct tls_ctx_cfg cfg = {.server = true, .cert_file = c->tls_cert,
-                                    .key_file = c->tls_key, .alpn = "http/1.1"};
+                                    .key_file = c->tls_key, .alpn = "h2,http/1.1"};
 
     *ret = NULL;
     return c->tls_cert != NULL ? tls_ctx_new(&cfg, ret, err) : 0;

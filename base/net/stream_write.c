@@ -227,7 +227,9 @@ static void stream_write_on_task(struct loop_task *task)
     stream_write_now(s);
     if (stream_is(s, STREAM_OPEN) && s->drain_due && stream_unsent(s) == 0) {
         s->drain_due = false;
-        s->ops->on_drain(s);
+        if (s->ops->on_drain != NULL) {
+            s->ops->on_drain(s);
+        }
     }
 }
 

@@ -424,6 +424,7 @@ void session_h1_start(struct session *s)
     loop_task_init(&h->next, h1_session_next);
     s->ops = &h1_session_ops;
     s->proto = h;
+    timer_stop(&s->timer); /* It watched for the first bytes. */
     timer_init(&s->timer, s->loop, h1_session_on_timer);
     timer_start(&s->timer, HTTP_HEAD_MS);
     h1_session_begin(s);
