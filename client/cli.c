@@ -1,5 +1,7 @@
 #include "client/cli.h"
 
+#include "client/output.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,15 +57,29 @@ int cli_fail_err(int rc, const struct errmsg *err)
     return cli_fail(code, "%s", err->text[0] ? err->text : err_str(rc));
 }
 
-const char *cli_text(const yyjson_val *obj, const char *key, const char *otherwise)
+const char *cli_text(yyjson_val *obj, const char *key, const char *otherwise)
 {
-    const yyjson_val *v = yyjson_obj_get((yyjson_val *)(uintptr_t)obj, key);
+    yyjson_val *v = yyjson_obj_get(obj, key);
 
-    if (yyjson_is_str((yyjson_val *)(uintptr_t)v)) {
-        return yyjson_get_str((yyjson_val *)(uintptr_t)v);
+    if (yyjson_is_str(v)) {
+        return yyjson_get_str(v);
     }
-    return yyjson_is_raw((yyjson_val *)(uintptr_t)v) ? yyjson_get_raw((yyjson_val *)(uintptr_t)v)
-                                                     : otherwise;
+    return yyjson_is_raw(v) ? yyjson_get_raw(v) : otherwise;
+}
+
+void cli_show(struct cli *cli, yyjson_val *rows, const struct table_column *columns,
+              unsigned n_columns)
+{
+    struct buf out;
+
+    if (cli->args.output != OUTPUT_TABLE) {
+        output_print(cli->args.output, rows);
+        return;
+    }
+    buf_init(&out, OUTPUT_BYTES_MAX);
+    table_add(&out, columns, n_columns, rows);
+    output_flush(&out);
+    buf_deinit(&out);
 }
 
 void cli_add_json(struct buf *out, const yyjson_val *val)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "client/args.h"
 #include "client/http.h"
+#include "client/table.h"
 
 #define CLI_FILE_BYTES_MAX (16u << 20)
 #define CLI_PATH_BYTES_MAX 4096
@@ -47,7 +48,10 @@ static inline const char *cli_opt(const struct cli *cli, enum args_option o)
     return cli->args.value[o];
 }
 /* A string member as C text; @otherwise when it is missing. */
-const char *cli_text(const yyjson_val *obj, const char *key, const char *otherwise);
+const char *cli_text(yyjson_val *obj, const char *key, const char *otherwise);
+/* Prints the array @rows as -o says: a table of @columns, JSON or YAML. */
+void cli_show(struct cli *cli, yyjson_val *rows, const struct table_column *columns,
+              unsigned n_columns);
 /* Appends @val as JSON. */
 void cli_add_json(struct buf *out, const yyjson_val *val);
 /* The whole file, "-" being stdin; @max bytes at most. The exit code. */

@@ -115,7 +115,7 @@ void table_add(struct buf *out, const struct table_column *columns, unsigned n_c
     yyjson_val *row;
     struct buf cells;
 
-    CHECK(n_columns > 0 && n_columns <= TABLE_COLUMNS_MAX);
+    ASSERT(n_columns > 0 && n_columns <= TABLE_COLUMNS_MAX);
     buf_init(&cells, TABLE_BYTES_MAX);
     table_add_cells(&cells, columns, n_columns, NULL, width);
     yyjson_arr_foreach(rows, i, n, row)
