@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-#define ARENA_BLOCK_BYTES 8192
+#define ARENA_BLOCK_BYTES     8192
 #define ARENA_POOL_BLOCKS_MAX 4096
 
 struct arena_block {
@@ -61,7 +61,8 @@ void *arena_alloc(struct arena *a, size_t n)
     ASSERT(size >= n);
     if (b == NULL || b->cap - b->used < size) {
         struct arena_block *fresh = arena_block_new(a, size);
-        if (b != NULL && size > ARENA_BLOCK_BYTES / 2) { /* Large: behind, so that b keeps filling. */
+        if (b != NULL &&
+            size > ARENA_BLOCK_BYTES / 2) { /* Large: behind, so that b keeps filling. */
             fresh->next = b->next;
             b->next = fresh;
         } else {

@@ -1,4 +1,5 @@
-/* Bump allocator: many small things of one lifetime, freed together. Blocks go back to a free list that a
+/* Bump allocator: many small things of one lifetime, freed together. Blocks go back to a free list
+ * that a
  * thread keeps, so that a request in steady state calls malloc for nothing. Thread: the owner's. */
 #ifndef BASE_ARENA_H_
 #define BASE_ARENA_H_

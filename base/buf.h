@@ -1,4 +1,5 @@
-/* A growing byte buffer with a cap. Appending past the cap appends nothing and sets `full`: the writer
+/* A growing byte buffer with a cap. Appending past the cap appends nothing and sets `full`: the
+ * writer
  * checks once, at the end. */
 #ifndef BASE_BUF_H_
 #define BASE_BUF_H_

@@ -1,6 +1,7 @@
 /* Assertions and checked casts.
  *
- * An assertion states something we have proved; it stays in release builds. Bytes of a peer must never
+ * An assertion states something we have proved; it stays in release builds. Bytes of a peer must
+ * never
  * reach one: parsers return Q_EPROTO instead. */
 #ifndef BASE_CHECK_H_
 #define BASE_CHECK_H_
@@ -11,7 +12,7 @@
 /* Prints the failed fact and the last trace events to stderr, then aborts. Thread: any. */
 _Noreturn void check_failed(const char *file, int line, const char *fact);
 
-#define ASSERT(fact) ((fact) ? (void)0 : check_failed(__FILE__, __LINE__, #fact))
+#define ASSERT(fact)  ((fact) ? (void)0 : check_failed(__FILE__, __LINE__, #fact))
 #define UNREACHABLE() check_failed(__FILE__, __LINE__, "unreachable")
 
 /* The struct that embeds @ptr as its @member. */
@@ -28,8 +29,7 @@ static inline void *obj_check(void *obj, uint32_t magic, const char *file, int l
     return obj;
 }
 /* `OBJ_CAST(h2_session, h->data)` needs `#define h2_session_MAGIC OBJ_MAGIC(...)`. */
-#define OBJ_CAST(type, obj) \
-    ((struct type *)obj_check((obj), type##_MAGIC, __FILE__, __LINE__))
+#define OBJ_CAST(type, obj) ((struct type *)obj_check((obj), type##_MAGIC, __FILE__, __LINE__))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,4 +1,5 @@
-/* Bodies: queues of slices of shared blocks. What was read from a socket into a block is forwarded as a
+/* Bodies: queues of slices of shared blocks. What was read from a socket into a block is forwarded
+ * as a
  * slice of it, so that a body is copied by nobody but TLS.
  *
  *   block (refs, cap, data...)          chunkq: [block 1: 17..900] [block 2: 0..16384] ...
@@ -44,7 +45,8 @@ static inline bool chunkq_empty(const struct chunkq *q)
 {
     return q->n_bytes == 0;
 }
-/* Adds a slice of @block and takes a reference of its own. Joins with the last chunk when adjacent. */
+/* Adds a slice of @block and takes a reference of its own. Joins with the last chunk when adjacent.
+ */
 void chunkq_add(struct chunkq *q, struct block *block, const char *p, size_t n);
 /* Copies @n bytes into a fresh block. For what we write ourselves: heads, splices. */
 void chunkq_add_copy(struct chunkq *q, const void *p, size_t n);

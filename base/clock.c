@@ -73,8 +73,8 @@ void civil_text(int64_t unix_ms, char *out)
     struct civil c;
 
     civil_from_ms(unix_ms, &c);
-    (void)snprintf(out, CIVIL_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year % 10000,
-                   c.month, c.day, c.hour, c.minute, c.second);
+    (void)snprintf(out, CIVIL_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year % 10000, c.month,
+                   c.day, c.hour, c.minute, c.second);
 }
 
 static int civil_number(struct slice s, size_t at, size_t n, uint64_t max, int *ret)

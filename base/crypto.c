@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 #define NONCE_BYTES 12
-#define TAG_BYTES 16
+#define TAG_BYTES   16
 
 void crypto_random(void *out, size_t n)
 {
@@ -33,8 +33,7 @@ void crypto_sha256(struct slice data, uint8_t out[SHA256_BYTES])
     (void)SHA256((const unsigned char *)data.p, data.n, out);
 }
 
-void crypto_hmac_sha256(const void *key, size_t key_n, struct slice data,
-                        uint8_t out[SHA256_BYTES])
+void crypto_hmac_sha256(const void *key, size_t key_n, struct slice data, uint8_t out[SHA256_BYTES])
 {
     unsigned int n = SHA256_BYTES;
     const unsigned char *ok =
@@ -47,12 +46,11 @@ void crypto_derive(const uint8_t master[MASTER_KEY_BYTES], const char *label, ui
 {
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
     size_t n = 32;
-    bool ok = c != NULL && EVP_PKEY_derive_init(c) > 0 &&
-              EVP_PKEY_CTX_set_hkdf_md(c, EVP_sha256()) > 0 &&
-              EVP_PKEY_CTX_set1_hkdf_key(c, master, MASTER_KEY_BYTES) > 0 &&
-              EVP_PKEY_CTX_add1_hkdf_info(c, (const unsigned char *)label, (int)strlen(label)) >
-                  0 &&
-              EVP_PKEY_derive(c, out, &n) > 0;
+    bool ok =
+        c != NULL && EVP_PKEY_derive_init(c) > 0 && EVP_PKEY_CTX_set_hkdf_md(c, EVP_sha256()) > 0 &&
+        EVP_PKEY_CTX_set1_hkdf_key(c, master, MASTER_KEY_BYTES) > 0 &&
+        EVP_PKEY_CTX_add1_hkdf_info(c, (const unsigned char *)label, (int)strlen(label)) > 0 &&
+        EVP_PKEY_derive(c, out, &n) > 0;
 
     ASSERT(ok && n == 32);
     EVP_PKEY_CTX_free(c);

@@ -9,13 +9,14 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-#define SHA256_BYTES 32
-#define MASTER_KEY_BYTES 32
+#define SHA256_BYTES        32
+#define MASTER_KEY_BYTES    32
 #define SEAL_OVERHEAD_BYTES 28 /* nonce 12 + tag 16 */
 
 void crypto_random(void *out, size_t n); /* From the kernel; aborts when it cannot. */
 void crypto_sha256(struct slice data, uint8_t out[SHA256_BYTES]);
-void crypto_hmac_sha256(const void *key, size_t key_n, struct slice data, uint8_t out[SHA256_BYTES]);
+void crypto_hmac_sha256(const void *key, size_t key_n, struct slice data,
+                        uint8_t out[SHA256_BYTES]);
 /* HKDF-SHA256 with @label as info: the pepper of key MACs, the sealing key, check values. */
 void crypto_derive(const uint8_t master[MASTER_KEY_BYTES], const char *label, uint8_t out[32]);
 bool crypto_equal(const void *a, const void *b, size_t n); /* Constant time. */

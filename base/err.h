@@ -1,35 +1,36 @@
 /* Errors: a negative code for the program, a sentence for a person.
  *
- * A function that can fail returns 0 or a code. Each layer adds what it knows to the sentence; nobody
+ * A function that can fail returns 0 or a code. Each layer adds what it knows to the sentence;
+ * nobody
  * logs it on the way: it is logged once, where it is decided what to do about it. */
 #ifndef BASE_ERR_H_
 #define BASE_ERR_H_
 
 /* name, text of err_str() */
-#define ERR_CODES(X)                                                     \
-    X(EAGAIN, "not yet")                                                 \
-    X(EINVAL, "invalid")                                                 \
-    X(EPROTO, "protocol violation")                                      \
-    X(ETOOBIG, "too large")                                              \
-    X(ENOTFOUND, "not found")                                            \
-    X(EEXIST, "exists already")                                          \
-    X(EIO, "input/output error")                                         \
-    X(ENOSPC, "no space left")                                           \
-    X(ECORRUPT, "stored data is damaged")                                \
-    X(ECANCELED, "canceled")                                             \
-    X(ETIMEDOUT, "timed out")                                            \
-    X(EREFUSED, "connection refused or unreachable")                     \
-    X(ERESET, "connection closed by the other side")                     \
-    X(EDNS, "name not resolved")                                         \
-    X(ETLS, "TLS failure")                                               \
-    X(EOF, "end of stream")                                              \
-    X(EPERM, "not allowed")                                              \
-    X(EBUSY, "busy")                                                     \
-    X(ENOTLEADER, "not the leader")                                      \
-    X(ENOQUORUM, "no quorum")                                            \
-    X(EUNKNOWN, "outcome unknown")                                       \
-    X(ECONFLICT, "lost a race: the revision has changed")                \
-    X(EVERSION, "version not understood")                                \
+#define ERR_CODES(X)                                      \
+    X(EAGAIN, "not yet")                                  \
+    X(EINVAL, "invalid")                                  \
+    X(EPROTO, "protocol violation")                       \
+    X(ETOOBIG, "too large")                               \
+    X(ENOTFOUND, "not found")                             \
+    X(EEXIST, "exists already")                           \
+    X(EIO, "input/output error")                          \
+    X(ENOSPC, "no space left")                            \
+    X(ECORRUPT, "stored data is damaged")                 \
+    X(ECANCELED, "canceled")                              \
+    X(ETIMEDOUT, "timed out")                             \
+    X(EREFUSED, "connection refused or unreachable")      \
+    X(ERESET, "connection closed by the other side")      \
+    X(EDNS, "name not resolved")                          \
+    X(ETLS, "TLS failure")                                \
+    X(EOF, "end of stream")                               \
+    X(EPERM, "not allowed")                               \
+    X(EBUSY, "busy")                                      \
+    X(ENOTLEADER, "not the leader")                       \
+    X(ENOQUORUM, "no quorum")                             \
+    X(EUNKNOWN, "outcome unknown")                        \
+    X(ECONFLICT, "lost a race: the revision has changed") \
+    X(EVERSION, "version not understood")                 \
     X(EDRAINING, "draining")
 
 enum err_code {

@@ -13,7 +13,8 @@
  * Gives a document to free with yyjson_doc_free(). Q_EPROTO with line and column in @err. */
 int json_parse(struct slice text, yyjson_doc **ret, struct errmsg *err);
 struct slice json_slice(const yyjson_val *str); /* Of a string value; empty otherwise. */
-/* The exact text of a number as a slice needs the raw flag: parses with numbers kept as raw text, so that
+/* The exact text of a number as a slice needs the raw flag: parses with numbers kept as raw text,
+ * so that
  * decimal amounts stay exact. Numbers are then yyjson_is_raw(). */
 int json_parse_raw_numbers(struct slice text, yyjson_doc **ret, struct errmsg *err);
 

@@ -59,10 +59,10 @@ static inline void list_splice_back(struct list *to, struct list *from)
 }
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 #define LIST_FIRST(head, type, member) LIST_ENTRY((head)->next, type, member)
-#define LIST_EACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define LIST_EACH(it, head)            for (struct list *it = (head)->next; it != (head); it = it->next)
 /* @it may be removed (or freed) in the body, others may not. */
-#define LIST_EACH_SAFE(it, head)                                                       \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, \
-                     it##_next = it->next)
+#define LIST_EACH_SAFE(it, head)                                              \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
+         it = it##_next, it##_next = it->next)
 
 #endif /* BASE_LIST_H_ */

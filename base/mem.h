@@ -1,4 +1,5 @@
-/* Heap memory. Out of memory aborts: no caller checks for NULL. A size that came from outside has been
+/* Heap memory. Out of memory aborts: no caller checks for NULL. A size that came from outside has
+ * been
  * checked against a named limit before it gets here. Thread: any. */
 #ifndef BASE_MEM_H_
 #define BASE_MEM_H_

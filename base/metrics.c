@@ -40,10 +40,10 @@ int64_t metric_read(enum metric m)
 void metrics_print(struct buf *out)
 {
 #define COUNTER "counter"
-#define GAUGE "gauge"
-#define X(name, kind, help)                                                              \
-    buf_printf(out, "# HELP quorate_%s %s\n# TYPE quorate_%s %s\nquorate_%s %lld\n", #name, \
-               help, #name, kind, #name, (long long)metric_read(METRIC_##name));
+#define GAUGE   "gauge"
+#define X(name, kind, help)                                                                       \
+    buf_printf(out, "# HELP quorate_%s %s\n# TYPE quorate_%s %s\nquorate_%s %lld\n", #name, help, \
+               #name, kind, #name, (long long)metric_read(METRIC_##name));
 #include "base/metrics.def"
 #undef X
 #undef COUNTER

@@ -1,5 +1,7 @@
-/* Counters and gauges: a cell per thread, summed when read. The list is metrics.def; names in Prometheus are
- * quorate_<name>. An unregistered thread counts into a shared cell (relaxed atomics all the same). */
+/* Counters and gauges: a cell per thread, summed when read. The list is metrics.def; names in
+ * Prometheus are
+ * quorate_<name>. An unregistered thread counts into a shared cell (relaxed atomics all the same).
+ */
 #ifndef BASE_METRICS_H_
 #define BASE_METRICS_H_
 

@@ -1,4 +1,5 @@
-/* Amounts: pico-dollars (1e-12 USD) or counts. int64 for one request, __int128 for totals. No floating
+/* Amounts: pico-dollars (1e-12 USD) or counts. int64 for one request, __int128 for totals. No
+ * floating
  * point. Text is decimal with a dot, exact, no exponent. */
 #ifndef BASE_MONEY_H_
 #define BASE_MONEY_H_
@@ -10,7 +11,7 @@
 
 typedef __int128 i128;
 
-#define PUSD_PER_USD 1000000000000ll
+#define PUSD_PER_USD      1000000000000ll
 #define AMOUNT_TEXT_BYTES 48
 
 /* "12.5" with @decimals 12 -> 12500000000000. More digits than @decimals round up (away from zero).

@@ -1,4 +1,5 @@
-/* Chance is a parameter: production seeds from the kernel, the simulator from its seed. xoshiro256**; not
+/* Chance is a parameter: production seeds from the kernel, the simulator from its seed.
+ * xoshiro256**; not
  * for secrets (those come from crypto_random()). */
 #ifndef BASE_RNG_H_
 #define BASE_RNG_H_

@@ -195,8 +195,8 @@ static int scan_with_unit(struct slice s, const struct scan_unit *units, uint64_
 
 int scan_duration_ms(struct slice s, uint64_t *ret_ms)
 {
-    static const struct scan_unit units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000},
-                                             {"h", 3600000},  {"d", 86400000},  {"w", 604800000},
+    static const struct scan_unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                             {"h", 3600000}, {"d", 86400000}, {"w", 604800000},
                                              {NULL, 0}};
 
     return scan_with_unit(s, units, ret_ms);
@@ -204,12 +204,8 @@ int scan_duration_ms(struct slice s, uint64_t *ret_ms)
 
 int scan_bytes(struct slice s, uint64_t *ret_bytes)
 {
-    static const struct scan_unit units[] = {{"", 1},
-                                             {"B", 1},
-                                             {"KiB", 1u << 10},
-                                             {"MiB", 1u << 20},
-                                             {"GiB", 1u << 30},
-                                             {NULL, 0}};
+    static const struct scan_unit units[] = {
+        {"", 1}, {"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {NULL, 0}};
 
     return scan_with_unit(s, units, ret_bytes);
 }

@@ -1,4 +1,5 @@
-/* Text from outside: a pointer and a length, borrowed, never terminated. And the scan_... functions that
+/* Text from outside: a pointer and a length, borrowed, never terminated. And the scan_... functions
+ * that
  * cut it; each takes a maximum where the size is the peer's. */
 #ifndef BASE_SLICE_H_
 #define BASE_SLICE_H_
@@ -45,7 +46,8 @@ size_t slice_search(struct slice s, struct slice needle);
 bool slice_copy_str(struct slice s, char *out, size_t cap);
 uint64_t slice_hash(struct slice s, uint64_t seed);
 
-/* Cuts up to @delim (not included, removed from @s). Q_EPROTO when there is no @delim in the first @max+1
+/* Cuts up to @delim (not included, removed from @s). Q_EPROTO when there is no @delim in the first
+ * @max+1
  * bytes. */
 int scan_token(struct slice *s, char delim, size_t max, struct slice *ret_token);
 /* A whole slice as a decimal number without sign; Q_EPROTO when empty, above @max or not digits. */

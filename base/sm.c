@@ -41,8 +41,8 @@ _Noreturn void check_failed(const char *file, int line, const char *fact)
 
     for (unsigned i = 0; i < have; i++) {
         const struct trace *t = &trace_ring[(trace_n - have + i) % TRACE_EVENTS_MAX];
-        (void)fprintf(stderr, "trace: %s: %s%s%s\n", t->what, t->from,
-                      t->to != NULL ? " -> " : "", t->to != NULL ? t->to : "");
+        (void)fprintf(stderr, "trace: %s: %s%s%s\n", t->what, t->from, t->to != NULL ? " -> " : "",
+                      t->to != NULL ? t->to : "");
     }
     (void)fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, fact);
     abort();

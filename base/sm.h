@@ -1,6 +1,7 @@
 /* A state machine as data: a table of states, each with the set of states it may move to.
  *
- * The table is the documentation, and sm_move() is the only way to change state. It traces before it
+ * The table is the documentation, and sm_move() is the only way to change state. It traces before
+ * it
  * asserts, so that the report of a crash ends with the illegal move and both its names. */
 #ifndef BASE_SM_H_
 #define BASE_SM_H_
@@ -29,7 +30,8 @@ static inline const char *sm_name(const struct sm *m)
     return m->table[m->state].name;
 }
 
-/* The last TRACE_EVENTS_MAX events of each thread, printed by check_failed(). Strings must be static. */
+/* The last TRACE_EVENTS_MAX events of each thread, printed by check_failed(). Strings must be
+ * static. */
 #define TRACE_EVENTS_MAX 64
 void trace_event(const char *what, const char *from, const char *to);
 

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-#define STRMAP_SEED 0x51f0a7e5u
+#define STRMAP_SEED  0x51f0a7e5u
 #define STRMAP_FIRST 16
 
 void strmap_init(struct strmap *m)

@@ -1,4 +1,5 @@
-/* Hash map from short strings to pointers: open addressing, keys copied. For tables of tens to hundreds of
+/* Hash map from short strings to pointers: open addressing, keys copied. For tables of tens to
+ * hundreds of
  * thousands of entries that one thread owns. Iteration is in insertion order of live entries. */
 #ifndef BASE_STRMAP_H_
 #define BASE_STRMAP_H_
@@ -22,7 +23,7 @@ struct strmap {
 };
 
 void strmap_init(struct strmap *m);
-void strmap_deinit(struct strmap *m); /* Values are the caller's. */
+void strmap_deinit(struct strmap *m);                       /* Values are the caller's. */
 void *strmap_get(const struct strmap *m, struct slice key); /* NULL when absent. */
 /* Sets; returns the previous value or NULL. */
 void *strmap_put(struct strmap *m, struct slice key, void *value);

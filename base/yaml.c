@@ -1,4 +1,5 @@
-/* YAML by libyaml's events, written out as JSON. What the core schema does not need is refused with its place. */
+/* YAML by libyaml's events, written out as JSON. What the core schema does not need is refused with
+ * its place. */
 #include "base/yaml.h"
 
 #include <yaml.h>
@@ -8,7 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-#define YAML_DEPTH_MAX 60
+#define YAML_DEPTH_MAX      60
 #define YAML_PATH_BYTES_MAX 512
 
 enum yaml_level_kind { YAML_LEVEL_MAP_KEY, YAML_LEVEL_MAP_VALUE, YAML_LEVEL_SEQ };
@@ -197,10 +198,9 @@ static int yaml_open(struct yaml_state *s, const yaml_event_t *e, bool map, bool
         return yaml_refuse(s, &e->start_mark, "a key must be plain text");
     }
     yaml_value_begins(s, &e->start_mark);
-    s->levels[s->depth++] = (struct yaml_level){
-        .kind = map ? YAML_LEVEL_MAP_KEY : YAML_LEVEL_SEQ,
-        .path_n = s->path_n,
-        .keys_from = s->keys.n};
+    s->levels[s->depth++] = (struct yaml_level){.kind = map ? YAML_LEVEL_MAP_KEY : YAML_LEVEL_SEQ,
+                                                .path_n = s->path_n,
+                                                .keys_from = s->keys.n};
     if (map) {
         jsonw_obj(&s->w);
     } else {
@@ -255,8 +255,7 @@ static int yaml_one_event(struct yaml_state *s, const yaml_event_t *e, yaml_doc_
         return yaml_scalar(s, e);
     case YAML_MAPPING_START_EVENT:
         return yaml_open(s, e, true,
-                         e->data.mapping_start.anchor != NULL ||
-                             e->data.mapping_start.tag != NULL);
+                         e->data.mapping_start.anchor != NULL || e->data.mapping_start.tag != NULL);
     case YAML_SEQUENCE_START_EVENT:
         return yaml_open(s, e, false,
                          e->data.sequence_start.anchor != NULL ||
@@ -320,7 +319,6 @@ int yaml_to_json(struct slice text, yaml_doc_cb cb, void *arg, struct errmsg *er
     mem_free(s);
     return rv;
 }
-
 
 unsigned yaml_line_of(struct slice text, unsigned doc_no, const char *path)
 {

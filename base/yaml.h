@@ -1,4 +1,5 @@
-/* YAML to JSON by libyaml's event parser: several documents, plain YAML 1.2 core scalars, no anchors, no
+/* YAML to JSON by libyaml's event parser: several documents, plain YAML 1.2 core scalars, no
+ * anchors, no
  * tags, no duplicate keys. The one home of yaml.h. Fuzzed. */
 #ifndef BASE_YAML_H_
 #define BASE_YAML_H_
@@ -7,7 +8,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* Called for each document with its JSON text and the line it begins at. Non-zero stops and is returned. */
+/* Called for each document with its JSON text and the line it begins at. Non-zero stops and is
+ * returned. */
 typedef int (*yaml_doc_cb)(void *arg, struct slice json, unsigned line, struct errmsg *err);
 
 /* Errors: Q_EPROTO with "line N, column M: what was expected". */

@@ -83,7 +83,8 @@ int http_init(struct http *h, const struct args *a, struct errmsg *err)
     (void)curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, (long)HTTP_STALL_S);
     (void)curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "quoratectl/" QUORATE_VERSION);
-    (void)curl_easy_setopt(h->curl, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    /* Redirects are not followed: the token goes to the endpoints named, to nobody else. */
+    (void)curl_easy_setopt(h->curl, CURLOPT_FOLLOWLOCATION, 0L);
     return 0;
 }
 

@@ -13,8 +13,8 @@
 #include "base/net/listener.h"
 #include "base/yaml.h"
 
-#define CONFIG_DRAIN_MS 600000
-#define CONFIG_STALE_MS 60000
+#define CONFIG_DRAIN_MS    600000
+#define CONFIG_STALE_MS    60000
 #define CONFIG_WORKERS_MAX 64
 
 struct config_reader {
@@ -40,7 +40,18 @@ static int config_refuse(struct config_reader *r, const char *path, const char *
 
 /* --- values --- */
 
-enum config_kind { CONFIG_TEXT, CONFIG_FILE, CONFIG_ADDR, CONFIG_BOOL, CONFIG_WORKERS, CONFIG_PRESET, CONFIG_BYTES, CONFIG_DURATION, CONFIG_LEVEL, CONFIG_JOIN };
+enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_FILE,
+    CONFIG_ADDR,
+    CONFIG_BOOL,
+    CONFIG_WORKERS,
+    CONFIG_PRESET,
+    CONFIG_BYTES,
+    CONFIG_DURATION,
+    CONFIG_LEVEL,
+    CONFIG_JOIN
+};
 
 struct config_field {
     const char *path;
@@ -49,8 +60,10 @@ struct config_field {
     bool required;
 };
 
-#define FIELD(path, kind, member, required) \
-    {path, CONFIG_##kind, offsetof(struct config, member), required}
+#define FIELD(path, kind, member, required)                            \
+    {                                                                  \
+        path, CONFIG_##kind, offsetof(struct config, member), required \
+    }
 static const struct config_field config_fields[] = {
     FIELD("name", TEXT, name, true),
     FIELD("region", TEXT, region, false),
@@ -332,8 +345,10 @@ static int config_read_file(const char *file, struct buf *out, struct errmsg *er
 
 int config_load(const char *file, struct config *ret, struct errmsg *err)
 {
-    struct config c = {.body_bytes_max = HTTP_BODY_BYTES_MAX, .drain_ms = CONFIG_DRAIN_MS,
-                       .stale_ms = CONFIG_STALE_MS, .log_level = LOG_LEVEL_INFO};
+    struct config c = {.body_bytes_max = HTTP_BODY_BYTES_MAX,
+                       .drain_ms = CONFIG_DRAIN_MS,
+                       .stale_ms = CONFIG_STALE_MS,
+                       .log_level = LOG_LEVEL_INFO};
     const char *slash = strrchr(file, '/');
     struct config_reader r = {.c = &c, .file = file, .err = err};
     struct buf text;

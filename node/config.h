@@ -1,4 +1,5 @@
-/* A node's configuration (CONTRACT.md): YAML, checked as a whole before anything is opened. Unknown keys, bad values and unreadable files are refused with file, line and what was expected. */
+/* A node's configuration (CONTRACT.md): YAML, checked as a whole before anything is opened. Unknown
+ * keys, bad values and unreadable files are refused with file, line and what was expected. */
 #ifndef NODE_CONFIG_H_
 #define NODE_CONFIG_H_
 
@@ -17,7 +18,7 @@ struct config {
     const char *name, *region, *data_dir;
     const char *listen_gateway, *listen_admin, *listen_peer;
     const char *advertise_gateway, *advertise_peer;
-    const char *tls_cert, *tls_key;                        /* NULL: the gateway speaks plain HTTP. */
+    const char *tls_cert, *tls_key; /* NULL: the gateway speaks plain HTTP. */
     const char *peer_ca, *peer_cert, *peer_key;
     bool bootstrap;
     const char *join[CONFIG_JOIN_MAX];

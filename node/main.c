@@ -1,7 +1,9 @@
 /* quorated: reads the configuration, starts the parts in order, stops them in order.
  *
- *   start: journal and log are read -> consensus -> workers listen        a part that cannot start ends the process with a sentence and exit code 1
- *   stop (SIGTERM, SIGINT): workers drain -> credit is given back to the ledger -> leadership is handed over -> the disk is closed */
+ *   start: journal and log are read -> consensus -> workers listen        a part that cannot start
+ *   ends the process with a sentence and exit code 1
+ *   stop (SIGTERM, SIGINT): workers drain -> credit is given back to the ledger -> leadership is
+ *   handed over -> the disk is closed */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -105,8 +107,8 @@ static void node_stop(struct node *n)
 /* SIGHUP: certificates and log level. */
 static int node_tls(const struct config *c, struct tls_ctx **ret, struct errmsg *err)
 {
-    const struct tls_ctx_cfg cfg = {.server = true, .cert_file = c->tls_cert,
-                                    .key_file = c->tls_key, .alpn = "h2,http/1.1"};
+    const struct tls_ctx_cfg cfg = {
+        .server = true, .cert_file = c->tls_cert, .key_file = c->tls_key, .alpn = "h2,http/1.1"};
 
     *ret = NULL;
     return c->tls_cert != NULL ? tls_ctx_new(&cfg, ret, err) : 0;
@@ -146,14 +148,23 @@ static void node_on_signal(void *arg, int signo)
 static int node_start_consensus(struct node *n, const uint8_t master[32], struct errmsg *err)
 {
     const struct config *c = &n->cfg;
-    struct consensus_cfg cfg = {.loop = n->loop, .db = n->db, .name = c->name,
-                                .region = c->region, .version = NODE_VERSION,
+    struct consensus_cfg cfg = {.loop = n->loop,
+                                .db = n->db,
+                                .name = c->name,
+                                .region = c->region,
+                                .version = NODE_VERSION,
                                 .peer_listen = c->listen_peer,
                                 .peer_advertise = c->advertise_peer,
-                                .gateway_advertise = c->advertise_gateway, .ca_file = c->peer_ca,
-                                .cert_file = c->peer_cert, .key_file = c->peer_key,
-                                .bootstrap = c->bootstrap, .join = c->join, .n_join = c->n_join,
-                                .preset = c->preset, .hooks = &node_hooks, .hooks_arg = n};
+                                .gateway_advertise = c->advertise_gateway,
+                                .ca_file = c->peer_ca,
+                                .cert_file = c->peer_cert,
+                                .key_file = c->peer_key,
+                                .bootstrap = c->bootstrap,
+                                .join = c->join,
+                                .n_join = c->n_join,
+                                .preset = c->preset,
+                                .hooks = &node_hooks,
+                                .hooks_arg = n};
 
     crypto_derive(master, "quorate master key check v1", cfg.key_check);
     return consensus_start(&cfg, &n->consensus, err);
@@ -162,8 +173,10 @@ static int node_start_consensus(struct node *n, const uint8_t master[32], struct
 static int node_start(struct node *n, struct errmsg *err)
 {
     const struct db_cfg db = {.dir = n->cfg.data_dir, .on_fatal = node_on_disk_fatal};
-    struct gov_cfg gov = {.name = n->cfg.name, .env_prefix = n->cfg.secrets_env_prefix,
-                          .secrets_dir = n->cfg.secrets_dir, .stale_ms = n->cfg.stale_ms};
+    struct gov_cfg gov = {.name = n->cfg.name,
+                          .env_prefix = n->cfg.secrets_env_prefix,
+                          .secrets_dir = n->cfg.secrets_dir,
+                          .stale_ms = n->cfg.stale_ms};
     uint8_t master[32];
     int rv = config_read_key(n->cfg.master_key_file, master, err);
 
@@ -184,8 +197,7 @@ static int node_start(struct node *n, struct errmsg *err)
         return rv;
     }
     gov_attach(n->gov, n->consensus);
-    n->n_workers =
-        n->cfg.workers > 0 ? n->cfg.workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    n->n_workers = n->cfg.workers > 0 ? n->cfg.workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     n->workers = mem_zalloc(n->n_workers * sizeof *n->workers);
     for (unsigned i = 0; i < n->n_workers && rv == 0; i++) {
         rv = worker_start(&n->workers[i], n, i, err);
@@ -222,9 +234,9 @@ static int node_run(struct node *n)
         return 1;
     }
     signals_start(n->loop, signals, node_on_signal, n);
-    LOG_INFO("started", LOG_STR("version", NODE_VERSION),
-             LOG_STR("gateway", n->cfg.listen_gateway), LOG_STR("admin", n->cfg.listen_admin),
-             LOG_STR("peer", n->cfg.listen_peer), LOG_U64("workers", n->n_workers));
+    LOG_INFO("started", LOG_STR("version", NODE_VERSION), LOG_STR("gateway", n->cfg.listen_gateway),
+             LOG_STR("admin", n->cfg.listen_admin), LOG_STR("peer", n->cfg.listen_peer),
+             LOG_U64("workers", n->n_workers));
     loop_run(n->loop);
     for (unsigned i = 0; i < n->n_workers; i++) {
         worker_join(&n->workers[i]);

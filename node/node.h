@@ -1,7 +1,8 @@
 /* The node: what main.c puts together. One raft loop, N worker loops, the storage thread.
  *
  *   main thread = raft loop: consensus, state machine, lease manager; signals
- *   worker i:   its own loop: gateway listener (SO_REUSEPORT), pools, pipeline; worker 0 also serves the admin listener */
+ *   worker i:   its own loop: gateway listener (SO_REUSEPORT), pools, pipeline; worker 0 also
+ *   serves the admin listener */
 #ifndef NODE_NODE_H_
 #define NODE_NODE_H_
 

@@ -61,8 +61,7 @@ static void worker_record_look(struct letter *l)
 {
     struct record_search *s = CONTAINER_OF(l, struct record_search, letter);
     struct node *n = s->node;
-    const struct record *r =
-        record_ring_find(&n->workers[s->at].req.records, slice_str(s->id));
+    const struct record *r = record_ring_find(&n->workers[s->at].req.records, slice_str(s->id));
 
     if (r != NULL) {
         record_json(r, &s->json);
@@ -109,14 +108,22 @@ static bool worker_is_ready(void *arg)
 static int worker_start_admin(struct worker *w, struct errmsg *err)
 {
     struct node *n = w->node;
-    const struct api_cfg api = {.loop = w->loop, .raft_mailbox = n->mailbox,
-                                .consensus = n->consensus, .gov = n->gov,
-                                .token_file = n->cfg.admin_token_file, .node_name = n->cfg.name,
-                                .version = NODE_VERSION, .is_draining = worker_is_draining,
-                                .is_ready = worker_is_ready, .find_record = worker_find_record,
+    const struct api_cfg api = {.loop = w->loop,
+                                .raft_mailbox = n->mailbox,
+                                .consensus = n->consensus,
+                                .gov = n->gov,
+                                .token_file = n->cfg.admin_token_file,
+                                .node_name = n->cfg.name,
+                                .version = NODE_VERSION,
+                                .is_draining = worker_is_draining,
+                                .is_ready = worker_is_ready,
+                                .find_record = worker_find_record,
                                 .arg = n};
-    struct serve_cfg serve = {.loop = w->loop, .addr = n->cfg.listen_admin, .tls = n->tls,
-                              .body_bytes_max = 4u << 20, .on_request = api_on_request};
+    struct serve_cfg serve = {.loop = w->loop,
+                              .addr = n->cfg.listen_admin,
+                              .tls = n->tls,
+                              .body_bytes_max = 4u << 20,
+                              .on_request = api_on_request};
     int rv = api_new(&api, &w->api, err);
 
     if (rv != 0) {
@@ -143,9 +150,12 @@ static void *worker_thread(void *arg)
 
 int worker_start(struct worker *w, struct node *n, unsigned no, struct errmsg *err)
 {
-    struct serve_cfg serve = {.addr = n->cfg.listen_gateway, .reuseport = n->n_workers > 1,
-                              .tls = n->tls, .body_bytes_max = n->cfg.body_bytes_max,
-                              .on_request = req_on_request, .arg = &w->req};
+    struct serve_cfg serve = {.addr = n->cfg.listen_gateway,
+                              .reuseport = n->n_workers > 1,
+                              .tls = n->tls,
+                              .body_bytes_max = n->cfg.body_bytes_max,
+                              .on_request = req_on_request,
+                              .arg = &w->req};
     sigset_t all, old;
     int rv;
 

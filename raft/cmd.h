@@ -1,8 +1,10 @@
-/* Commands of the replicated log: encode and decode pairs (msgpack). One log entry holds one command:
+/* Commands of the replicated log: encode and decode pairs (msgpack). One log entry holds one
+ * command:
  *
  *   [version, type, t_ms, jump_ok, origin node, origin incarnation, request number, body]
  *
- * t_ms and jump_ok are stamped by the leader when it submits (cmd_stamp); they stand at fixed places.
+ * t_ms and jump_ok are stamped by the leader when it submits (cmd_stamp); they stand at fixed
+ * places.
  * (origin, incarnation, request number) makes a retried command answer as the first time; request
  * number 0 is not remembered. Decoding checks every size; an unknown type or newer version is
  * Q_EVERSION; trailing fields of any array are ignored. Fuzzed. Pure. */

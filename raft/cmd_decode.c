@@ -1,4 +1,5 @@
-/* Decoding of commands: msgpack read by a cursor. msgpack-c's own decoder allocates whatever count an
+/* Decoding of commands: msgpack read by a cursor. msgpack-c's own decoder allocates whatever count
+ * an
  * array header names before a single element is there; here an array may not announce more elements
  * than bytes are left, and nothing is allocated for values. */
 #include "base/check.h"

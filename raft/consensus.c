@@ -148,8 +148,8 @@ static void consensus_op_snapshot(void *ctx, uint64_t seq, const struct snapshot
     struct consensus *c = ctx;
     struct disk_write *d = consensus_write(c);
 
-    rlog_put_snapshot(&c->rlog, d->write.batch, meta,
-                      installed ? &c->install_chunks : &c->fresh, installed, keep_from);
+    rlog_put_snapshot(&c->rlog, d->write.batch, meta, installed ? &c->install_chunks : &c->fresh,
+                      installed, keep_from);
     d->seq = seq;
     rlog_chunks_free(&c->chunks);
     c->chunks = installed ? c->install_chunks : c->fresh;
@@ -167,8 +167,7 @@ bool consensus_send_frame(struct consensus *c, raft_id to, struct slice frame)
     return p != NULL && peer_send(p, frame);
 }
 
-static void consensus_op_send(void *ctx, const struct raft_message *m,
-                              struct entry *const *entries)
+static void consensus_op_send(void *ctx, const struct raft_message *m, struct entry *const *entries)
 {
     struct consensus *c = ctx;
     const struct member *member = fsm_member_by_raft_id(c->fsm, m->server_id);
@@ -269,7 +268,8 @@ void consensus_rearm(struct consensus *c)
         return;
     }
     at = engine_timeout_ms(c->engine);
-    timer_start(&c->raft_timer, at > now + 10 ? at - now : 10); /* Floored: else a demoted server spins. */
+    timer_start(&c->raft_timer,
+                at > now + 10 ? at - now : 10); /* Floored: else a demoted server spins. */
     leader_tell(c);
 }
 
@@ -402,9 +402,12 @@ raft_id consensus_leader_id(struct consensus *c)
 int consensus_begin(struct consensus *c, struct rlog_state *s)
 {
     unsigned seed;
-    const struct engine_start start = {.term = s->term, .vote = s->vote,
+    const struct engine_start start = {.term = s->term,
+                                       .vote = s->vote,
                                        .snapshot = s->has_snapshot ? &s->snapshot : NULL,
-                                       .first = s->first, .entries = s->entries, .n = s->n};
+                                       .first = s->first,
+                                       .entries = s->entries,
+                                       .n = s->n};
 
     crypto_random(&seed, sizeof seed);
     c->id = s->id;
@@ -461,9 +464,12 @@ static void consensus_copy_cfg(struct consensus *c, const struct consensus_cfg *
 
 static int consensus_load_tls(struct consensus *c, struct errmsg *err)
 {
-    struct tls_ctx_cfg cfg = {.server = true, .cert_file = c->cfg.cert_file,
-                              .key_file = c->cfg.key_file, .ca_file = c->cfg.ca_file,
-                              .require_peer_cert = true, .tls13_only = true};
+    struct tls_ctx_cfg cfg = {.server = true,
+                              .cert_file = c->cfg.cert_file,
+                              .key_file = c->cfg.key_file,
+                              .ca_file = c->cfg.ca_file,
+                              .require_peer_cert = true,
+                              .tls13_only = true};
     struct tls_ctx *server, *client;
     int rv = tls_ctx_new(&cfg, &server, err);
 

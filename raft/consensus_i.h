@@ -2,7 +2,8 @@
  *
  *   consensus.c   life: what is on disk, the engine's wishes (persist, send, apply), timers
  *   inbox.c       frames from peers
- *   submit.c      commands from here and from other nodes on their way to the log and back; barriers
+ *   submit.c      commands from here and from other nodes on their way to the log and back;
+ *   barriers
  *   leader.c      what only the leader does: stamps, members, promotion, ticks, the policy
  *   join.c        a node without an identity becomes a member
  *   install.c     snapshots: taken here, fetched from the leader in chunks */
@@ -15,17 +16,17 @@
 #include "raft/policy.h"
 #include "raft/rlog.h"
 
-#define CONSENSUS_SUBMIT_MS 10000
-#define CONSENSUS_BARRIER_MS 5000
-#define CONSENSUS_SWEEP_MS 100
+#define CONSENSUS_SUBMIT_MS        10000
+#define CONSENSUS_BARRIER_MS       5000
+#define CONSENSUS_SWEEP_MS         100
 #define CONSENSUS_SNAPSHOT_ENTRIES 20000
-#define CONSENSUS_TRAILING 4096
-#define CONSENSUS_VOTERS_MIN 3
+#define CONSENSUS_TRAILING         4096
+#define CONSENSUS_VOTERS_MIN       3
 
 struct disk_write { /* What one turn wants persisted. */
     struct db_write write;
     struct consensus *c;
-    uint64_t seq;      /* engine_durable() up to here; 0: nothing of the engine's log. */
+    uint64_t seq; /* engine_durable() up to here; 0: nothing of the engine's log. */
     bool has_meta;
     struct list link;
 };
@@ -79,7 +80,7 @@ struct consensus {
     /* disk */
     struct disk_write *open_write; /* Filled in this turn. */
     struct loop_task flush;
-    struct list writes;  /* Under way, oldest first. */
+    struct list writes;   /* Under way, oldest first. */
     size_t n_meta_writes; /* With a term or vote among them (or in open_write). */
     struct list held;
     struct rlog_chunks chunks; /* Of the latest snapshot. */
@@ -91,7 +92,7 @@ struct consensus {
     struct arena apply_arena;
 
     /* submits */
-    struct list submits;   /* struct submit.link */
+    struct list submits; /* struct submit.link */
     struct list proposals, remotes;
     struct loop_task pump;
     uint64_t submit_seq, reqno;
@@ -134,8 +135,10 @@ struct consensus {
 /* consensus.c */
 struct batch *consensus_batch(struct consensus *c); /* Of this turn. */
 void consensus_rearm(struct consensus *c);
-void consensus_fatal(struct consensus *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int consensus_begin(struct consensus *c, struct rlog_state *s); /* The node has an identity: starts the engine. */
+void consensus_fatal(struct consensus *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+int consensus_begin(struct consensus *c,
+                    struct rlog_state *s); /* The node has an identity: starts the engine. */
 void consensus_check(struct consensus *c, int raft_rv);
 bool consensus_send_frame(struct consensus *c, raft_id to, struct slice frame);
 raft_id consensus_leader_id(struct consensus *c);

@@ -1,7 +1,11 @@
 /* Driving raft_step().
  *
- * When it goes well: an event goes in; the update says, in this order: term or vote to persist, entries to persist, a snapshot to install, messages to send, entries that are committed. What was asked to be persisted comes back by
- * engine_durable() and is told to the library as far as it is still part of the log. When it does not: errors other than the ordinary ones (not leader, busy) mean that the library's state cannot be trusted: the process ends. */
+ * When it goes well: an event goes in; the update says, in this order: term or vote to persist,
+ * entries to persist, a snapshot to install, messages to send, entries that are committed. What was
+ * asked to be persisted comes back by
+ * engine_durable() and is told to the library as far as it is still part of the log. When it does
+ * not: errors other than the ordinary ones (not leader, busy) mean that the library's state cannot
+ * be trusted: the process ends. */
 #include "raft/engine.h"
 
 #include <string.h>
@@ -449,12 +453,13 @@ int engine_leader_lost(struct engine *e)
     if (raft_state(&e->raft) != RAFT_FOLLOWER) {
         return 0;
     }
-    e->raft.election_timer_start = 0; /* As if the whole timeout had passed; pre-vote protects the others. */
+    e->raft.election_timer_start =
+        0; /* As if the whole timeout had passed; pre-vote protects the others. */
     return engine_tick(e);
 }
 
-static int engine_submit_typed(struct engine *e, const struct slice *cmds, unsigned n, uint16_t type,
-                               raft_index *ret_first)
+static int engine_submit_typed(struct engine *e, const struct slice *cmds, unsigned n,
+                               uint16_t type, raft_index *ret_first)
 {
     struct raft_event ev = {.type = RAFT_SUBMIT};
     struct raft_entry *entries;

@@ -1,4 +1,5 @@
-/* The state machine: apply, and what readers ask of accounts. Applying never fails: a command that is
+/* The state machine: apply, and what readers ask of accounts. Applying never fails: a command that
+ * is
  * refused has a result that says so, and leaves the state as it was but for time and index. */
 #include "raft/fsm.h"
 
@@ -106,7 +107,8 @@ static void fsm_apply_batch(struct fsm *f, const struct cmd *c)
     usage_sweep(f);
 }
 
-/* Two replicas that disagree must not both go on (I7): the one that differs from the leader stops. */
+/* Two replicas that disagree must not both go on (I7): the one that differs from the leader stops.
+ */
 static void fsm_apply_tick(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
 {
     if (c->tick.hash_index != 0 && c->tick.hash_index == f->s.tick_index &&
@@ -163,7 +165,8 @@ static void fsm_apply_cmd(struct fsm *f, const struct cmd *c, struct fsm_result 
     }
 }
 
-/* now = max(now, t_ms). A leader with a wild clock cannot roll every window: its command is refused. */
+/* now = max(now, t_ms). A leader with a wild clock cannot roll every window: its command is
+ * refused. */
 static bool fsm_advance(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
 {
     if (f->s.now_ms != 0 && c->t_ms > f->s.now_ms + CMD_JUMP_MS_MAX && !c->jump_ok) {
@@ -243,7 +246,8 @@ bool fsm_cluster(const struct fsm *f, uint8_t uuid[16], uint8_t key_check[32])
     return f->s.has_cluster;
 }
 
-/* The window of now is the stored one, or an empty one when nothing has touched the account since that
+/* The window of now is the stored one, or an empty one when nothing has touched the account since
+ * that
  * one ended. */
 int fsm_account_by_id(const struct fsm *f, uint64_t acct, struct account_view *ret)
 {

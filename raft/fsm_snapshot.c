@@ -4,8 +4,10 @@
  *                                           kind 1 + table: one record: key text, then the value
  *                                           kind 255: end: the hash of the state
  *
- * Taking one costs a reference to each table's root; the pages are written out later, by whoever asks, on
- * any thread, while the state machine goes on. A restored state is believed when its hash is right, its
+ * Taking one costs a reference to each table's root; the pages are written out later, by whoever
+ * asks, on
+ * any thread, while the state machine goes on. A restored state is believed when its hash is right,
+ * its
  * indexes can be built and INV-L holds. */
 #include "base/check.h"
 #include "base/mem.h"

@@ -1,6 +1,9 @@
-/* Snapshots: taken here chunk by chunk, and fetched from the leader when we are too far behind for its log.
+/* Snapshots: taken here chunk by chunk, and fetched from the leader when we are too far behind for
+ * its log.
  *
- * An InstallSnapshot message carries no content: it waits here while the chunks are asked for one after another and checked into a fresh state machine; then the engine sees it. Whatever fails drops the message; the leader
+ * An InstallSnapshot message carries no content: it waits here while the chunks are asked for one
+ * after another and checked into a fresh state machine; then the engine sees it. Whatever fails
+ * drops the message; the leader
  * sends another. */
 #include <string.h>
 
@@ -55,9 +58,9 @@ static void install_ask(struct consensus *c)
     struct buf b;
 
     buf_init(&b, 4096);
-    wire_snapshot_get(&b, &(struct wire_snapshot_get){
-                              .index = c->install->install_snapshot.last_index,
-                              .chunk = (uint32_t)c->install_chunks.n});
+    wire_snapshot_get(&b,
+                      &(struct wire_snapshot_get){.index = c->install->install_snapshot.last_index,
+                                                  .chunk = (uint32_t)c->install_chunks.n});
     (void)consensus_send_frame(c, c->install_from, buf_slice(&b));
     buf_deinit(&b);
     timer_start(&c->install_timer, INSTALL_STALL_MS);
@@ -119,8 +122,7 @@ void install_on_chunk(struct consensus *c, raft_id from, const struct wire_snaps
     struct errmsg err = {{0}};
 
     if (c->install == NULL || from != c->install_from ||
-        k->index != c->install->install_snapshot.last_index ||
-        k->chunk != c->install_chunks.n) {
+        k->index != c->install->install_snapshot.last_index || k->chunk != c->install_chunks.n) {
         return;
     }
     if (!k->found || fsm_restore_chunk(c->install_fsm, k->bytes, &err) != 0 ||

@@ -1,7 +1,11 @@
 /* Becoming a member.
  *
- * Bootstrap: the first node writes an identity and a log whose first entry is a configuration of itself alone. Join: a node without an identity asks the addresses it was given; whoever is asked names the leader; the leader checks the
- * certificate's name and the master key, gives a raft id, and adds the node as a standby; the joiner writes its identity and waits for the log. Promotion to voter is the leader's (leader.c). */
+ * Bootstrap: the first node writes an identity and a log whose first entry is a configuration of
+ * itself alone. Join: a node without an identity asks the addresses it was given; whoever is asked
+ * names the leader; the leader checks the
+ * certificate's name and the master key, gives a raft id, and adds the node as a standby; the
+ * joiner writes its identity and waits for the log. Promotion to voter is the leader's (leader.c).
+ */
 #include <string.h>
 
 #include "base/check.h"
@@ -11,7 +15,7 @@
 #include "raft/consensus_i.h"
 
 #define JOIN_RETRY_MS 300
-#define JOIN_DIAL_MS 3000
+#define JOIN_DIAL_MS  3000
 
 int join_bootstrap(struct consensus *c)
 {
@@ -135,8 +139,8 @@ static void join_on_timer(struct timer *t)
 static void join_dial(struct consensus *c)
 {
     char host[256];
-    struct stream_dial d = {.host = host, .tls = c->peers.client, .verify_name = "",
-                            .timeout_ms = JOIN_DIAL_MS};
+    struct stream_dial d = {
+        .host = host, .tls = c->peers.client, .verify_name = "", .timeout_ms = JOIN_DIAL_MS};
     const char *addr = c->join_addr;
 
     if (c->join_stream != NULL || c->engine != NULL || c->stopping) {
@@ -196,8 +200,8 @@ static void join_member_done(struct submit *s)
 {
     struct joiner *j = CONTAINER_OF(s, struct joiner, submit);
     struct consensus *c = j->c;
-    struct wire_join_reply r = {.status = s->result.status, .raft_id = j->id,
-                                .err = slice_str(s->result.err.text)};
+    struct wire_join_reply r = {
+        .status = s->result.status, .raft_id = j->id, .err = slice_str(s->result.err.text)};
     uint8_t uuid[16], check[32];
 
     list_remove(&j->link);

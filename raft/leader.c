@@ -1,6 +1,8 @@
 /* What only the leader does, and SYNC traffic of every node.
  *
- * Duties, looked at ten times a second: the cluster's first command, our own member entry, promotion of standbys while there are fewer than three voters, a TICK a second (it moves ledger time and carries the state hash every
+ * Duties, looked at ten times a second: the cluster's first command, our own member entry,
+ * promotion of standbys while there are fewer than three voters, a TICK a second (it moves ledger
+ * time and carries the state hash every
  * ten seconds), the lease policy. All of it is soft: a new leader finds what is missing. */
 #include <string.h>
 
@@ -10,8 +12,8 @@
 #include "base/mem.h"
 #include "raft/consensus_i.h"
 
-#define LEADER_TICK_MS 1000
-#define LEADER_HASH_MS 10000
+#define LEADER_TICK_MS   1000
+#define LEADER_HASH_MS   10000
 #define LEADER_CAUGHT_UP 1000 /* Entries that a standby may lag when it is promoted. */
 
 /* Traffic between our own policy and our own lease manager: never from inside a call. */
@@ -97,7 +99,8 @@ static void leader_cluster(struct consensus *c)
     submit_own(c, &cmd);
 }
 
-/* A standby that has caught up becomes a voter while there are fewer than three. Members that are not in the configuration are added as standbys. */
+/* A standby that has caught up becomes a voter while there are fewer than three. Members that are
+ * not in the configuration are added as standbys. */
 static void leader_promote(struct consensus *c)
 {
     const struct raft_configuration *conf = engine_conf(c->engine);
@@ -216,8 +219,7 @@ static void leader_op_reply(void *arg, struct slice node, const struct sync_repl
         struct mail *mail = leader_mail(c);
         mail->kind = MAIL_REPLY;
         mail->reply = *r;
-        mail->reply.grants =
-            arena_dup(&mail->arena, r->grants, r->n_grants * sizeof *r->grants);
+        mail->reply.grants = arena_dup(&mail->arena, r->grants, r->n_grants * sizeof *r->grants);
         return;
     }
     if (m == NULL) {

@@ -9,7 +9,7 @@
 
 #define PEER_RETRY_MS_MIN 50
 #define PEER_RETRY_MS_MAX 1000
-#define PEER_DIAL_MS 3000
+#define PEER_DIAL_MS      3000
 
 static void peer_dial(struct peer *p);
 
@@ -28,10 +28,12 @@ static void peer_on_open(struct stream *s)
 {
     struct peer *p = stream_owner(s);
     struct peers *all = p->peers;
-    const struct wire_hello hello = {
-        .uuid = all->has_uuid ? slice_of((const char *)all->uuid, 16) : SLICE(""),
-        .name = slice_str(all->name), .peer_addr = slice_str(all->addr), .raft_id = all->id,
-        .wall_ms = loop_wall_ms(all->loop)};
+    const struct wire_hello hello = {.uuid = all->has_uuid ? slice_of((const char *)all->uuid, 16)
+                                                           : SLICE(""),
+                                     .name = slice_str(all->name),
+                                     .peer_addr = slice_str(all->addr),
+                                     .raft_id = all->id,
+                                     .wall_ms = loop_wall_ms(all->loop)};
     struct buf b;
 
     p->open = true;
@@ -85,8 +87,10 @@ static void peer_on_close(struct stream *s, int status)
     }
 }
 
-static const struct stream_ops peer_stream_ops = {
-    .on_open = peer_on_open, .on_read = peer_on_read, .on_eof = peer_on_eof, .on_close = peer_on_close};
+static const struct stream_ops peer_stream_ops = {.on_open = peer_on_open,
+                                                  .on_read = peer_on_read,
+                                                  .on_eof = peer_on_eof,
+                                                  .on_close = peer_on_close};
 
 static void peer_on_retry(struct timer *t)
 {
@@ -96,8 +100,8 @@ static void peer_on_retry(struct timer *t)
 static void peer_dial(struct peer *p)
 {
     char host[256];
-    struct stream_dial d = {.host = host, .tls = p->peers->client, .verify_name = p->name,
-                            .timeout_ms = PEER_DIAL_MS};
+    struct stream_dial d = {
+        .host = host, .tls = p->peers->client, .verify_name = p->name, .timeout_ms = PEER_DIAL_MS};
 
     if (p->stream != NULL || p->peers->closing || p->name[0] == 0 ||
         addr_split(p->addr, host, sizeof host, &d.port) != 0) {

@@ -1,5 +1,7 @@
-/* Links to other nodes. Each node dials every other and sends on what it dialled; what others send comes in on what they dialled. So a link has one direction, and an answer travels on the other.
- * Identity: the peer's certificate carries its name; a hello that claims another name is refused. Thread: raft. */
+/* Links to other nodes. Each node dials every other and sends on what it dialled; what others send
+ * comes in on what they dialled. So a link has one direction, and an answer travels on the other.
+ * Identity: the peer's certificate carries its name; a hello that claims another name is refused.
+ * Thread: raft. */
 #ifndef RAFT_PEER_H_
 #define RAFT_PEER_H_
 
@@ -18,7 +20,7 @@ struct peer { /* Somebody we send to. */
     bool open;
     struct timer retry;
     uint64_t backoff_ms;
-    uint64_t heard_ms;     /* When a frame of it came last; 0: never. */
+    uint64_t heard_ms;      /* When a frame of it came last; 0: never. */
     int64_t wall_offset_ms; /* Its clock minus ours, at its hello. */
     bool wall_known;
 };
@@ -57,9 +59,11 @@ struct peers {
     bool has_uuid;
 };
 
-int peers_start(struct peers *p, struct loop *l, const char *listen, const struct peers_ops *ops, void *ctx, struct errmsg *err);
+int peers_start(struct peers *p, struct loop *l, const char *listen, const struct peers_ops *ops,
+                void *ctx, struct errmsg *err);
 void peers_close(struct peers *p, void (*done)(void *arg), void *arg);
-/* Finds or makes; changes the address or name when they differ. Dials by itself once the name is known. */
+/* Finds or makes; changes the address or name when they differ. Dials by itself once the name is
+ * known. */
 struct peer *peers_get(struct peers *p, raft_id id, struct slice name, struct slice addr);
 struct peer *peers_find(struct peers *p, raft_id id);
 void peers_forget(struct peers *p, raft_id id);

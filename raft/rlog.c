@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 #define RLOG_HEAD_BYTES 13 /* chain, term, type */
-#define RLOG_VALUE_MAX (WIRE_FRAME_BYTES_MAX)
+#define RLOG_VALUE_MAX  (WIRE_FRAME_BYTES_MAX)
 
 /* --- bytes --- */
 
@@ -191,7 +191,8 @@ static void rlog_put_chunks(struct batch *b, raft_index index, const struct rlog
     uint8_t from[8] = {0}, key[12];
 
     rlog_be64(key, index);
-    batch_delete_range(b, DB_CF_SNAPSHOT, rlog_bytes(from, 8), rlog_bytes(key, 8)); /* Older ones. */
+    batch_delete_range(b, DB_CF_SNAPSHOT, rlog_bytes(from, 8),
+                       rlog_bytes(key, 8)); /* Older ones. */
     for (size_t i = 0; i < chunks->n; i++) {
         for (unsigned k = 0; k < 4; k++) {
             key[8 + k] = (uint8_t)(i >> (8 * (3 - k)));
@@ -255,8 +256,8 @@ static bool rlog_load_entry(void *arg, struct slice key, struct slice value)
     }
     term = rlog_get_le(value.p + 4, 8);
     type = (uint8_t)value.p[12];
-    l->chain = rlog_chain(l->chain, term, type, value.p + RLOG_HEAD_BYTES,
-                          value.n - RLOG_HEAD_BYTES);
+    l->chain =
+        rlog_chain(l->chain, term, type, value.p + RLOG_HEAD_BYTES, value.n - RLOG_HEAD_BYTES);
     if (l->chain != (uint32_t)rlog_get_le(value.p, 4)) {
         (void)snprintf(l->why, sizeof l->why, "entry %llu does not match its checksum",
                        (unsigned long long)index);

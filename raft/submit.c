@@ -1,7 +1,10 @@
 /* Commands on their way: waiting for a leader, sent to it, proposed in our own log, applied.
  *
- * When it goes well: consensus_submit -> the end of the turn: one RAFT_SUBMIT with all that wait (leader), or one frame each to the leader -> applied there -> result -> applied here -> cb. When it does not: whatever
- * was on its way to a leader that is none any more waits again and is sent anew; the state machine answers a repeated (origin, incarnation, number) as the first time. The deadline ends it. */
+ * When it goes well: consensus_submit -> the end of the turn: one RAFT_SUBMIT with all that wait
+ * (leader), or one frame each to the leader -> applied there -> result -> applied here -> cb. When
+ * it does not: whatever
+ * was on its way to a leader that is none any more waits again and is sent anew; the state machine
+ * answers a repeated (origin, incarnation, number) as the first time. The deadline ends it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -108,7 +111,8 @@ static void submit_propose(struct consensus *c)
     if (rv == 0) {
         for (unsigned i = 0; i < n && !list_empty(&c->remotes); i++) {
             struct list *r = c->remotes.next;
-            if (cmds[n - 1].p != NULL && cmds[i].p == LIST_ENTRY(r, struct remote_submit, link)->cmd) {
+            if (cmds[n - 1].p != NULL &&
+                cmds[i].p == LIST_ENTRY(r, struct remote_submit, link)->cmd) {
                 list_remove(r);
                 mem_free(LIST_ENTRY(r, struct remote_submit, link));
             }
@@ -216,7 +220,8 @@ void submit_on_result(struct consensus *c, const struct wire_result *m)
             continue;
         }
         if (m->status == Q_ENOTLEADER || m->status == Q_EUNKNOWN) {
-            s->internal[WHERE] = SUBMIT_WAITING; /* Sent anew by the next sweep, or to the next leader. */
+            s->internal[WHERE] =
+                SUBMIT_WAITING; /* Sent anew by the next sweep, or to the next leader. */
             return;
         }
         s->result.status = (int)m->status;
@@ -237,9 +242,12 @@ static void submit_proposal_applied(struct consensus *c, struct proposal *p,
         submit_finish(p->local);
         return;
     }
-    submit_answer(c, p->remote, &(struct wire_result){.seq = p->remote_seq, .status = r->status,
-                                                      .index = p->index, .revision = r->revision,
-                                                      .err = slice_str(r->err.text)});
+    submit_answer(c, p->remote,
+                  &(struct wire_result){.seq = p->remote_seq,
+                                        .status = r->status,
+                                        .index = p->index,
+                                        .revision = r->revision,
+                                        .err = slice_str(r->err.text)});
 }
 
 void submit_applied(struct consensus *c, raft_index index, const struct fsm_result *r)
@@ -412,8 +420,8 @@ static void barrier_next(struct consensus *c)
     consensus_origin(c, &cmd.origin, &cmd.origin_inc);
     buf_clear(&c->barrier_cmd);
     ASSERT(cmd_encode(&cmd, &c->barrier_cmd) == 0);
-    c->barrier_submit = (struct submit){.cmd = buf_slice(&c->barrier_cmd),
-                                        .deadline_ms = deadline_ms, .cb = barrier_done};
+    c->barrier_submit = (struct submit){
+        .cmd = buf_slice(&c->barrier_cmd), .deadline_ms = deadline_ms, .cb = barrier_done};
     c->barrier_busy = true;
     consensus_submit(c, &c->barrier_submit);
 }

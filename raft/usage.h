@@ -1,4 +1,5 @@
-/* Usage: cumulative cells of (hour, node, dimensions, incarnation, worker), merged by max() per field, so
+/* Usage: cumulative cells of (hour, node, dimensions, incarnation, worker), merged by max() per
+ * field, so
  * that a report can be lost, repeated and reordered. Read as sums over incarnations and workers. */
 #ifndef RAFT_USAGE_H_
 #define RAFT_USAGE_H_

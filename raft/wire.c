@@ -30,14 +30,14 @@ int wire_next(struct slice bytes, struct wire_frame *ret, size_t *ret_n)
 }
 
 /* Reads with a zone of its own; slices point into the body, which outlives it. */
-#define WIRE_READ(body, r, code)                  \
-    do {                                          \
-        msgpack_zone zone;                        \
-        ASSERT(msgpack_zone_init(&zone, 4096));   \
-        if (read_begin(&(r), body, &zone)) {      \
-            code                                  \
-        }                                         \
-        msgpack_zone_destroy(&zone);              \
+#define WIRE_READ(body, r, code)                \
+    do {                                        \
+        msgpack_zone zone;                      \
+        ASSERT(msgpack_zone_init(&zone, 4096)); \
+        if (read_begin(&(r), body, &zone)) {    \
+            code                                \
+        }                                       \
+        msgpack_zone_destroy(&zone);            \
     } while (0)
 
 void wire_hello(struct buf *out, const struct wire_hello *m)

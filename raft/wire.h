@@ -3,7 +3,8 @@
  *   0       4       5      6       8              8+n
  *   | len n | ver=1 | type | flags | msgpack body |      little endian, n <= WIRE_FRAME_BYTES_MAX
  *
- * Bodies are msgpack arrays; unknown trailing fields and unknown types are ignored. Version bumps when a field changes meaning. Decoding checks every type and size. Fuzzed. */
+ * Bodies are msgpack arrays; unknown trailing fields and unknown types are ignored. Version bumps
+ * when a field changes meaning. Decoding checks every type and size. Fuzzed. */
 #ifndef RAFT_WIRE_H_
 #define RAFT_WIRE_H_
 
@@ -18,7 +19,7 @@
 #include "raft/engine.h"
 #include "raft/sync.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION    1
 #define WIRE_HEAD_BYTES 8
 
 enum wire_type {
@@ -89,12 +90,14 @@ struct wire_frame {
     enum wire_type type;
     struct slice body;
 };
-/* Looks at the beginning of @bytes: 1 a whole frame (*ret, *ret_n bytes), 0 more bytes are needed, Q_EPROTO. */
+/* Looks at the beginning of @bytes: 1 a whole frame (*ret, *ret_n bytes), 0 more bytes are needed,
+ * Q_EPROTO. */
 int wire_next(struct slice bytes, struct wire_frame *ret, size_t *ret_n);
 
 /* Slices point into the body or @arena. Q_EPROTO. */
 int wire_read_hello(struct slice body, struct arena *a, struct wire_hello *ret);
-/* Memory for raft as the engine expects it: one raft_malloc batch of entries, an array by mem_alloc; a decoded configuration. server_id and address are the caller's to fill. */
+/* Memory for raft as the engine expects it: one raft_malloc batch of entries, an array by
+ * mem_alloc; a decoded configuration. server_id and address are the caller's to fill. */
 int wire_read_raft(struct slice body, struct arena *a, struct raft_message *ret);
 int wire_read_submit(struct slice body, struct arena *a, struct wire_submit *ret);
 int wire_read_result(struct slice body, struct arena *a, struct wire_result *ret);

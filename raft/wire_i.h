@@ -22,7 +22,8 @@ void pack_i128(struct packer *k, i128 v); /* Two fields. */
 void pack_bin(struct packer *k, struct slice v);
 void pack_array(struct packer *k, uint32_t n);
 
-/* Reads the fields of an array in order; after the first wrong one everything is 0 or "" and `bad` stays. */
+/* Reads the fields of an array in order; after the first wrong one everything is 0 or "" and `bad`
+ * stays. */
 struct reader {
     const msgpack_object *v;
     uint32_t n, i;

@@ -1,6 +1,6 @@
 #include "base/check.h"
-#include "raft/wire_i.h"
 #include "raft/wire.h"
+#include "raft/wire_i.h"
 
 static int pack_write(void *data, const char *p, size_t n)
 {

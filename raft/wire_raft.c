@@ -7,7 +7,7 @@
 #include "raft/wire_i.h"
 
 #define TOKEN_BYTES_MAX 64 /* Of a snapshot: its content travels in chunks. */
-#define CONF_BYTES_MAX 65536
+#define CONF_BYTES_MAX  65536
 
 static void wire_raft_append(struct packer *k, const struct raft_append_entries *a,
                              struct entry *const *entries)

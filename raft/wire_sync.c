@@ -5,10 +5,10 @@
 #include "raft/wire.h"
 #include "raft/wire_i.h"
 
-#define ITEM_FIELDS 20
-#define CELL_FIELDS 14
+#define ITEM_FIELDS  20
+#define CELL_FIELDS  14
 #define GRANT_FIELDS 13
-#define TEXT_MAX 512
+#define TEXT_MAX     512
 
 static void wire_item(struct packer *k, const struct sync_item *i)
 {

@@ -1,4 +1,5 @@
-/* A batch as the writer fills it: a plain list of operations, so that filling it costs no RocksDB call on the writer's thread. */
+/* A batch as the writer fills it: a plain list of operations, so that filling it costs no RocksDB
+ * call on the writer's thread. */
 #ifndef STORAGE_BATCH_H_
 #define STORAGE_BATCH_H_
 

@@ -1,6 +1,8 @@
 /* The database and its thread.
  *
- * When it goes well: writers push, the thread takes all that wait, writes them as one RocksDB batch with one sync, and mails each completion in order. When it does not: the first failed write is the last:
+ * When it goes well: writers push, the thread takes all that wait, writes them as one RocksDB batch
+ * with one sync, and mails each completion in order. When it does not: the first failed write is
+ * the last:
  * on_fatal ends the process; what was acknowledged is on disk, the rest was never acknowledged. */
 #include "storage/db.h"
 
@@ -56,9 +58,8 @@ static void db_options(struct db *db)
         db->cf_options[i] = rocksdb_options_create();
         rocksdb_options_set_write_buffer_size(db->cf_options[i],
                                               i == DB_CF_LOG ? 32u << 20 : 16u << 20);
-        rocksdb_options_set_compression(db->cf_options[i],
-                                        i == DB_CF_LOG ? rocksdb_no_compression
-                                                       : rocksdb_lz4_compression);
+        rocksdb_options_set_compression(
+            db->cf_options[i], i == DB_CF_LOG ? rocksdb_no_compression : rocksdb_lz4_compression);
     }
     db->sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(db->sync, 1);
@@ -88,9 +89,9 @@ static int db_open_rocks(struct db *db, struct errmsg *err)
         errmsg_set(err, "data folder %s: %s", db->dir, strerror(errno));
         return err_from_errno(errno);
     }
-    db->rocks = rocksdb_open_column_families(
-        db->options, db->dir, DB_CF_N_, db_cf_names,
-        (const rocksdb_options_t *const *)db->cf_options, db->cf, &why);
+    db->rocks = rocksdb_open_column_families(db->options, db->dir, DB_CF_N_, db_cf_names,
+                                             (const rocksdb_options_t *const *)db->cf_options,
+                                             db->cf, &why);
     if (why != NULL) {
         bool locked = strstr(why, "lock") != NULL;
         bool damaged = strstr(why, "Corruption") != NULL;
@@ -204,7 +205,8 @@ static void db_replay(struct db *db, const struct batch *b, rocksdb_writebatch_t
     }
 }
 
-/* Joins the writes at the head of the list into one; gives the first that did not fit or is no write. */
+/* Joins the writes at the head of the list into one; gives the first that did not fit or is no
+ * write. */
 static struct letter *db_write_group(struct db *db, struct letter *first)
 {
     rocksdb_writebatch_t *joined = rocksdb_writebatch_create();

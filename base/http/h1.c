@@ -1,4 +1,5 @@
-/* HTTP/1.1 parsing by llhttp in strict mode. What llhttp lets pass and we do not is checked when the head is complete. */
+/* HTTP/1.1 parsing by llhttp in strict mode. What llhttp lets pass and we do not is checked when
+ * the head is complete. */
 #include "base/http/h1.h"
 
 #include <llhttp.h>
@@ -89,8 +90,7 @@ static void h1_count(struct h1 *p, struct slice name)
 static int h1_header_end(struct h1 *p)
 {
     struct slice name = slice_of(p->text.p + p->name_at, p->name_n);
-    struct slice value =
-        slice_trim(slice_of(p->text.p + p->value_at, p->text.n - p->value_at));
+    struct slice value = slice_trim(slice_of(p->text.p + p->value_at, p->text.n - p->value_at));
 
     if (p->name_n == 0) {
         return 0;

@@ -5,7 +5,7 @@
 #include "base/http/h1.h"
 
 #define HEAD_BYTES_FIRST 1024
-#define HEAD_BYTES_CAP (256u << 10)
+#define HEAD_BYTES_CAP   (256u << 10)
 
 const char *http_reason(int status)
 {

@@ -103,10 +103,17 @@ bool header_value_ok(struct slice value)
 
 bool header_is_hop_by_hop(struct slice name)
 {
-    static const char *const names[] = {
-        "connection",    "keep-alive",     "te",     "transfer-encoding", "upgrade",
-        "proxy-connection", "proxy-authenticate", "proxy-authorization", "trailer",
-        "http2-settings", "expect"};
+    static const char *const names[] = {"connection",
+                                        "keep-alive",
+                                        "te",
+                                        "transfer-encoding",
+                                        "upgrade",
+                                        "proxy-connection",
+                                        "proxy-authenticate",
+                                        "proxy-authorization",
+                                        "trailer",
+                                        "http2-settings",
+                                        "expect"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (slice_eq(name, slice_str(names[i]))) {

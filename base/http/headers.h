@@ -26,7 +26,8 @@ void headers_add(struct headers *h, struct slice name, struct slice value);
 void headers_add_str(struct headers *h, const char *name, const char *value);
 /* Borrows both for the life of the arena; @name must be lower case. */
 void headers_add_static(struct headers *h, struct slice name, struct slice value);
-void headers_set(struct headers *h, const char *name, struct slice value); /* Replaces all of that name. */
+void headers_set(struct headers *h, const char *name,
+                 struct slice value); /* Replaces all of that name. */
 void headers_remove(struct headers *h, const char *name);
 /* The first value; NULL pointer in the slice when absent. */
 struct slice headers_get(const struct headers *h, const char *name);
@@ -34,7 +35,8 @@ bool headers_has(const struct headers *h, const char *name);
 /* Valid per RFC 9110: token characters / no CTL but HTAB, no leading or trailing space. */
 bool header_name_ok(struct slice name);
 bool header_value_ok(struct slice value);
-/* connection, keep-alive, te, transfer-encoding, upgrade, proxy-*, trailer, http2-settings, expect. */
+/* connection, keep-alive, te, transfer-encoding, upgrade, proxy-*, trailer, http2-settings, expect.
+ */
 bool header_is_hop_by_hop(struct slice name);
 
 #endif /* BASE_HTTP_HEADERS_H_ */

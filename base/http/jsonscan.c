@@ -1,4 +1,5 @@
-/* The scanner: a byte machine over strict JSON. Strings are skipped in runs; only keys and values of the top level, and keys anywhere while deep words are watched, are looked at. */
+/* The scanner: a byte machine over strict JSON. Strings are skipped in runs; only keys and values
+ * of the top level, and keys anywhere while deep words are watched, are looked at. */
 #include "base/http/jsonscan.h"
 
 #include <stdio.h>
@@ -16,19 +17,19 @@
 
 /* What may come next. */
 enum scan_state {
-    SCAN_START,      /* The opening brace. */
-    SCAN_KEY_FIRST,  /* A key or }. */
-    SCAN_KEY,        /* A key (after a comma). */
+    SCAN_START,     /* The opening brace. */
+    SCAN_KEY_FIRST, /* A key or }. */
+    SCAN_KEY,       /* A key (after a comma). */
     SCAN_COLON,
     SCAN_VALUE,
     SCAN_VALUE_FIRST, /* A value or ]. */
-    SCAN_AFTER,      /* A comma or the end of the container. */
-    SCAN_STRING,     /* Inside a string. */
+    SCAN_AFTER,       /* A comma or the end of the container. */
+    SCAN_STRING,      /* Inside a string. */
     SCAN_ESCAPE,
-    SCAN_HEX,        /* n digits of \u are left. */
+    SCAN_HEX, /* n digits of \u are left. */
     SCAN_NUMBER,
-    SCAN_WORD,       /* true, false, null */
-    SCAN_END,        /* Only white space. */
+    SCAN_WORD, /* true, false, null */
+    SCAN_END,  /* Only white space. */
     SCAN_BAD
 };
 
@@ -43,14 +44,14 @@ struct jsonscan {
     unsigned deep[JSONSCAN_WORDS_MAX], types[JSONSCAN_WORDS_MAX];
     enum scan_state state;
     enum number_state number;
-    size_t at;         /* Offset of the next byte. */
-    unsigned depth;    /* 1: in the top-level object. */
+    size_t at;      /* Offset of the next byte. */
+    unsigned depth; /* 1: in the top-level object. */
     uint64_t is_array[JSON_DEPTH_MAX / 64 + 1];
-    bool is_key;       /* The string is a key. */
-    bool type_value;   /* The next string is the value of a "type" key. */
+    bool is_key;     /* The string is a key. */
+    bool type_value; /* The next string is the value of a "type" key. */
     unsigned hex_left;
     uint32_t hex, surrogate;
-    const char *word;  /* What is left of true, false, null. */
+    const char *word;              /* What is left of true, false, null. */
     char text[JSONSCAN_KEY_BYTES]; /* The key, or the value of "type", unescaped. */
     size_t text_n;
     bool text_long, keep_text;
@@ -195,8 +196,7 @@ static void scan_string_begin(struct jsonscan *s, bool is_key)
 {
     s->is_key = is_key;
     /* Keys of the top level always; others only while somebody asks. */
-    s->keep_text = is_key ? s->depth == 1 || s->n_deep > 0 || s->n_types > 0
-                          : s->type_value;
+    s->keep_text = is_key ? s->depth == 1 || s->n_deep > 0 || s->n_types > 0 : s->type_value;
     s->text_n = 0;
     s->text_long = false;
     s->string_at = s->at;

@@ -248,8 +248,7 @@ struct stream *stream_connect(struct loop *l, const struct stream_dial *d,
     s->verify_name = mem_strdup(verify);
     s->port = d->port;
     s->timeout_ms = d->timeout_ms != 0 ? d->timeout_ms : STREAM_HANDSHAKE_MS;
-    if (host_n == 0 || host_n >= ADDR_HOST_BYTES - 2 ||
-        verify_n >= ADDR_HOST_BYTES - 2) {
+    if (host_n == 0 || host_n >= ADDR_HOST_BYTES - 2 || verify_n >= ADDR_HOST_BYTES - 2) {
         errmsg_set(&s->err, "a host name has 1 to 253 bytes");
         stream_fail(s, Q_EDNS);
         return s;

@@ -50,9 +50,12 @@ struct stream *stream_accept(struct loop *l, int fd, struct tls_ctx *tls,
 struct stream_dial {
     const char *host; /* Name or literal address; copied. */
     uint16_t port;
-    struct tls_ctx *tls;     /* NULL for plain. */
-    const char *verify_name; /* DNS or IP name that the certificate must carry; NULL: @host; "": any name of the authority. */
-    uint64_t timeout_ms;     /* Resolving, connecting and handshake together. */
+    struct tls_ctx *tls; /* NULL for plain. */
+    const char *
+        /* DNS or IP name that the certificate must carry; NULL: @host; "": any name of the
+         * authority. */
+        verify_name;
+    uint64_t timeout_ms; /* Resolving, connecting and handshake together. */
     /* Refuse private, loopback, link-local, CGNAT addresses that a public name resolved to
      * (Q_EPERM). Literal addresses and `localhost` pass. */
     bool deny_private;

@@ -142,8 +142,9 @@ static void call_barrier_done(struct barrier *b, int status)
     struct call *c = CONTAINER_OF(b, struct call, barrier);
 
     if (status != 0) {
-        call_error(c, 503, "no_quorum", "There is no leader with a quorum; ?stale=true reads this "
-                                        "node's copy.");
+        call_error(c, 503, "no_quorum",
+                   "There is no leader with a quorum; ?stale=true reads this "
+                   "node's copy.");
         return;
     }
     c->run(c);
@@ -300,17 +301,15 @@ static void api_route_named(struct call *c, struct slice first, struct slice res
     } else if (kind_parse(first, &k) == 0) {
         api_route_resource(c, k, rest);
     } else {
-        call_refuse(c, 404, "not_found", "There is nothing at /admin/v1/%.*s.",
-                    SLICE_FMT(c->path));
+        call_refuse(c, 404, "not_found", "There is nothing at /admin/v1/%.*s.", SLICE_FMT(c->path));
     }
 }
 
 static void api_route(struct call *c)
 {
     size_t slash = slice_find(c->path, '/');
-    struct slice rest = slash < c->path.n
-                            ? slice_of(c->path.p + slash + 1, c->path.n - slash - 1)
-                            : SLICE("");
+    struct slice rest =
+        slash < c->path.n ? slice_of(c->path.p + slash + 1, c->path.n - slash - 1) : SLICE("");
 
     api_route_named(c, slice_of(c->path.p, slash), rest);
 }
@@ -431,8 +430,8 @@ void api_on_request(struct exchange *e, void *arg)
     buf_init(&c->cmd, CMD_BYTES_MAX);
     buf_init(&c->out, API_ANSWER_BYTES_MAX);
     c->method = arena_slice(&c->arena, q->method);
-    c->path = arena_slice(&c->arena, slice_of(q->path.p + sizeof prefix - 1,
-                                              q->path.n - (sizeof prefix - 1)));
+    c->path = arena_slice(&c->arena,
+                          slice_of(q->path.p + sizeof prefix - 1, q->path.n - (sizeof prefix - 1)));
     c->query = arena_slice(&c->arena, q->query);
     c->if_match = arena_slice(&c->arena, headers_get(&q->headers, "if-match"));
     exchange_accept(e, &api_exchange_ops, c);

@@ -1,4 +1,5 @@
-/* Inside the admin API. A call is one request: parsed on the worker, run on the raft loop, answered on the worker again. The exchange may be gone by then. */
+/* Inside the admin API. A call is one request: parsed on the worker, run on the raft loop, answered
+ * on the worker again. The exchange may be gone by then. */
 #ifndef NODE_API_API_I_H_
 #define NODE_API_API_I_H_
 
@@ -6,7 +7,7 @@
 #include "base/json.h"
 #include "node/api/api.h"
 
-#define API_BODY_BYTES_MAX (4u << 20)
+#define API_BODY_BYTES_MAX   (4u << 20)
 #define API_ANSWER_BYTES_MAX (64u << 20)
 
 struct api {
@@ -49,10 +50,12 @@ struct call {
 void call_to_raft(struct call *c, void (*run)(struct call *c), bool linearizable);
 /* Raft loop: back to the worker, where it is answered. */
 void call_answer(struct call *c, int status);
-void call_error(struct call *c, int status, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void call_error(struct call *c, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void call_result(struct call *c, const struct fsm_result *r); /* An error of a command. */
 /* Worker: answers at once. */
-void call_refuse(struct call *c, int status, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void call_refuse(struct call *c, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The value of a query parameter, decoded into the arena; "" when absent. */
 struct slice call_param(struct call *c, const char *name);
 struct slice call_decode(struct call *c, struct slice percent);

@@ -20,8 +20,8 @@ static void budget_amount(struct jsonw *w, const char *key, i128 v, enum unit u)
 static void budget_nodes(struct call *c, struct jsonw *w, const struct account_view *a)
 {
     struct account_node nodes[MEMBERS_MAX * 4];
-    size_t n = fsm_account_nodes(consensus_fsm(c->api->cfg.consensus), a->acct, nodes,
-                                 MEMBERS_MAX * 4);
+    size_t n =
+        fsm_account_nodes(consensus_fsm(c->api->cfg.consensus), a->acct, nodes, MEMBERS_MAX * 4);
 
     jsonw_key(w, "nodes");
     jsonw_arr(w);
@@ -93,7 +93,8 @@ static void budget_resolved(struct submit *s)
     call_answer(c, 200);
 }
 
-/* Everything that is presumed of a node's fenced incarnation is posted as spent: the operator has stopped that node for good. */
+/* Everything that is presumed of a node's fenced incarnation is posted as spent: the operator has
+ * stopped that node for good. */
 static void budget_run_resolve(struct call *c)
 {
     struct consensus *k = c->api->cfg.consensus;

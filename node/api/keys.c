@@ -1,4 +1,5 @@
-/* Keys: made, rotated, revoked. A secret is told once, in the answer that made it; the state holds its MAC. */
+/* Keys: made, rotated, revoked. A secret is told once, in the answer that made it; the state holds
+ * its MAC. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,8 +77,7 @@ static void key_rotated_members(struct call *c, struct jsonw *w, yyjson_val *old
 
     key_mac_member(w, "mac", e->mac);
     if (e->overlap_ms > 0 && mac.n == 64) {
-        civil_text((int64_t)consensus_now_ledger_ms(c->api->cfg.consensus) +
-                       (int64_t)e->overlap_ms,
+        civil_text((int64_t)consensus_now_ledger_ms(c->api->cfg.consensus) + (int64_t)e->overlap_ms,
                    until);
         jsonw_kslice(w, "old_mac", mac);
         jsonw_kstr(w, "old_until", until);
@@ -86,8 +86,7 @@ static void key_rotated_members(struct call *c, struct jsonw *w, yyjson_val *old
 
 static bool key_spec(struct call *c, const struct key_edit *e, struct buf *out)
 {
-    const struct resource *r =
-        fsm_get(consensus_fsm(c->api->cfg.consensus), KIND_KEY, e->id);
+    const struct resource *r = fsm_get(consensus_fsm(c->api->cfg.consensus), KIND_KEY, e->id);
     yyjson_doc *doc = NULL;
     struct jsonw w;
 
@@ -216,8 +215,7 @@ void keys_post(struct call *c, struct slice rest)
     yyjson_doc *doc;
     bool good = true;
 
-    if (json_parse_raw_numbers(body, &doc, &err) != 0 ||
-        !yyjson_is_obj(yyjson_doc_get_root(doc))) {
+    if (json_parse_raw_numbers(body, &doc, &err) != 0 || !yyjson_is_obj(yyjson_doc_get_root(doc))) {
         call_refuse(c, 400, "invalid_request", "Expected a JSON object. %s", err.text);
         return;
     }

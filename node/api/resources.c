@@ -46,7 +46,8 @@ static bool resource_is_stale(struct call *c)
 static void resource_run_get(struct call *c)
 {
     struct wanted *want = resource_wanted(c);
-    const struct resource *r = fsm_get(consensus_fsm(c->api->cfg.consensus), want->kind, want->name);
+    const struct resource *r =
+        fsm_get(consensus_fsm(c->api->cfg.consensus), want->kind, want->name);
     struct jsonw w;
 
     if (r == NULL) {
@@ -92,11 +93,11 @@ void resources_list(struct call *c, enum kind k)
 
 /* --- writes --- */
 
-/* Seals secrets, keeps what "sealed:..." stands for, and checks the form. On the raft loop, where the stored spec is. */
+/* Seals secrets, keeps what "sealed:..." stands for, and checks the form. On the raft loop, where
+ * the stored spec is. */
 static bool resource_prepare(struct call *c, struct cmd_resource_op *op)
 {
-    const struct resource *old =
-        fsm_get(consensus_fsm(c->api->cfg.consensus), op->kind, op->name);
+    const struct resource *old = fsm_get(consensus_fsm(c->api->cfg.consensus), op->kind, op->name);
     struct errmsg err = {{0}};
     struct spec spec;
     struct buf sealed;

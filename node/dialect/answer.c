@@ -1,4 +1,5 @@
-/* Answers in passing: where events end, what may be forwarded, whether it is complete. An event goes on whole or not at all; its bytes are slices of what was received. */
+/* Answers in passing: where events end, what may be forwarded, whether it is complete. An event
+ * goes on whole or not at all; its bytes are slices of what was received. */
 #include "node/dialect/answer.h"
 
 #include <string.h>
@@ -160,7 +161,8 @@ static int answer_complete(struct chat_answer *a, struct block *block, const cha
     return 0;
 }
 
-/* Length of the input up to and with the line end that ends an event; 0 when there is none. CR, LF and CRLF end lines; a LF after a CR that ended the last piece belongs to that CR. */
+/* Length of the input up to and with the line end that ends an event; 0 when there is none. CR, LF
+ * and CRLF end lines; a LF after a CR that ended the last piece belongs to that CR. */
 static size_t answer_event_end(struct chat_answer *a, const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -1,4 +1,5 @@
-/* The inside of a chat_answer: framing in answer.c, meaning in answer_openai.c and answer_anthropic.c. */
+/* The inside of a chat_answer: framing in answer.c, meaning in answer_openai.c and
+ * answer_anthropic.c. */
 #ifndef NODE_DIALECT_ANSWER_H_
 #define NODE_DIALECT_ANSWER_H_
 
@@ -14,16 +15,18 @@ struct chat_answer {
     struct chat_usage usage;
     bool content_seen, finish_seen, terminal_seen, done_sent;
     uint64_t text_bytes;
-    struct buf error;     /* JSON text of an error event or object. */
+    struct buf error; /* JSON text of an error event or object. */
     /* Streams: the event that is not complete yet. */
     struct chunkq pending;
-    struct buf scratch;   /* Such an event in one piece, for reading. */
-    bool line_empty;      /* Nothing but line ends since the last one: the next line end ends the event. */
-    bool after_cr;        /* The last byte was CR: a LF belongs to it. */
-    bool any_data;        /* Something that looks like SSE was seen. */
+    struct buf scratch; /* Such an event in one piece, for reading. */
+    bool
+        /* Nothing but line ends since the last one: the next line end ends the event. */
+        line_empty;
+    bool after_cr; /* The last byte was CR: a LF belongs to it. */
+    bool any_data; /* Something that looks like SSE was seen. */
     /* JSON answers. */
     struct jsonscan *json;
-    struct chunkq doc;    /* Shared with what was forwarded. */
+    struct chunkq doc; /* Shared with what was forwarded. */
     /* Anthropic: usage grows from message_start by what message_delta gives. */
     uint64_t in_plain, in_read, in_write;
     bool start_only; /* No message_delta yet: its output count is a beginning, not a result. */

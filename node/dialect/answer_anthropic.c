@@ -1,4 +1,5 @@
-/* Anthropic Messages events. Usage in message_delta is cumulative: fields that it gives replace those of message_start. */
+/* Anthropic Messages events. Usage in message_delta is cumulative: fields that it gives replace
+ * those of message_start. */
 #include "node/dialect/answer.h"
 
 void answer_anthropic_usage(struct chat_answer *a, yyjson_val *usage)

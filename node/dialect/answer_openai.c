@@ -1,4 +1,5 @@
-/* OpenAI chat chunks. After the first content an event is only searched for the words that matter; a tree is built for the few that have them. */
+/* OpenAI chat chunks. After the first content an event is only searched for the words that matter;
+ * a tree is built for the few that have them. */
 #include "node/dialect/answer.h"
 
 void answer_openai_usage(struct chat_answer *a, yyjson_val *usage)
@@ -55,8 +56,7 @@ static void openai_choices(struct chat_answer *a, yyjson_val *choices)
         yyjson_val *text = yyjson_obj_get(choice, "text"); /* Legacy completions. */
         a->content_seen = a->content_seen || (yyjson_is_str(text) && yyjson_get_len(text) > 0) ||
                           openai_delta_has_content(yyjson_obj_get(choice, "delta"));
-        a->finish_seen =
-            a->finish_seen || yyjson_is_str(yyjson_obj_get(choice, "finish_reason"));
+        a->finish_seen = a->finish_seen || yyjson_is_str(yyjson_obj_get(choice, "finish_reason"));
     }
 }
 
@@ -86,7 +86,8 @@ static enum answer_action openai_read(struct chat_answer *a, struct slice data)
     return action;
 }
 
-/* A word that is worth a look: `"usage"` or `"finish_reason"` with something else than null behind it, or `"error"`. */
+/* A word that is worth a look: `"usage"` or `"finish_reason"` with something else than null behind
+ * it, or `"error"`. */
 static bool openai_is_worth_reading(struct slice data)
 {
     static const char *const words[] = {"\"usage\"", "\"finish_reason\"", "\"error\""};

@@ -1,4 +1,5 @@
-/* Errors in the client's dialect: one vocabulary (CONTRACT.md), the dialect's own type by the official meaning of the status. */
+/* Errors in the client's dialect: one vocabulary (CONTRACT.md), the dialect's own type by the
+ * official meaning of the status. */
 #include <string.h>
 
 #include "base/check.h"
@@ -47,8 +48,7 @@ static const char *error_type_anthropic(const struct dialect_error *e)
 static void error_members(struct jsonw *w, enum dialect d, const struct dialect_error *e)
 {
     jsonw_kstr(w, "message", e->message);
-    jsonw_kstr(w, "type",
-               d == DIALECT_ANTHROPIC ? error_type_anthropic(e) : error_type_openai(e));
+    jsonw_kstr(w, "type", d == DIALECT_ANTHROPIC ? error_type_anthropic(e) : error_type_openai(e));
     if (d == DIALECT_OPENAI) {
         jsonw_key(w, "param");
         if (e->param != NULL) {

@@ -1,4 +1,5 @@
-/* The few bytes that change in a same-dialect request: spliced between slices of the blocks it arrived in. */
+/* The few bytes that change in a same-dialect request: spliced between slices of the blocks it
+ * arrived in. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -31,7 +32,8 @@ static struct buf *rewrite_splice(struct splices *s, size_t at, size_t end)
     return &s->v[i].text;
 }
 
-/* The value of a field: replaced where it stands, else a first member of the object. All new members share one splice. */
+/* The value of a field: replaced where it stands, else a first member of the object. All new
+ * members share one splice. */
 static struct buf *rewrite_value(const struct chat_scan *s, struct splices *out, enum chat_field f,
                                  struct buf *fresh, bool *ret_is_new)
 {
@@ -94,8 +96,8 @@ static void rewrite_apply(struct splices *s, const struct chunkq *body, struct c
     chunkq_deinit(&rest);
 }
 
-void chat_rewrite(const struct chat_scan *s, const struct chat_change *c,
-                  const struct chunkq *body, struct chunkq *out)
+void chat_rewrite(const struct chat_scan *s, const struct chat_change *c, const struct chunkq *body,
+                  struct chunkq *out)
 {
     struct splices splices = {.n = 0};
     struct buf fresh;
@@ -109,8 +111,8 @@ void chat_rewrite(const struct chat_scan *s, const struct chat_change *c,
         jsonw_slice(&w, c->model);
     }
     if (c->include_usage && !s->facts.include_usage) {
-        rewrite_stream_options(
-            s, rewrite_value(s, &splices, FIELD_STREAM_OPTIONS, &fresh, &is_new));
+        rewrite_stream_options(s,
+                               rewrite_value(s, &splices, FIELD_STREAM_OPTIONS, &fresh, &is_new));
         if (is_new) {
             buf_add_str(&fresh, ",");
         }

@@ -1,4 +1,5 @@
-/* What the gateway reads of a chat request: a few top-level fields, counts, and whether something in it has no size of its own. */
+/* What the gateway reads of a chat request: a few top-level fields, counts, and whether something
+ * in it has no size of its own. */
 #include <string.h>
 
 #include "base/check.h"
@@ -15,9 +16,12 @@ const char *const chat_fields[FIELD_N_] = {
 };
 
 /* Keys and types of parts whose tokens are not bounded by their bytes. */
-static const char *const chat_deep_keys[] = {"image_url", "file_id", "input_audio", "file_data", "audio"};
-static const char *const chat_deep_types_openai[] = {"image_url", "input_image", "input_audio", "file", "input_file", "video_url"};
-static const char *const chat_deep_types_anthropic[] = {"image", "document", "container_upload", "search_result", "url", "file", "video"};
+static const char *const chat_deep_keys[] = {"image_url", "file_id", "input_audio", "file_data",
+                                             "audio"};
+static const char *const chat_deep_types_openai[] = {"image_url", "input_image", "input_audio",
+                                                     "file",      "input_file",  "video_url"};
+static const char *const chat_deep_types_anthropic[] = {
+    "image", "document", "container_upload", "search_result", "url", "file", "video"};
 
 const char *dialect_name(enum dialect d)
 {
@@ -38,11 +42,11 @@ struct chat_scan *chat_scan_new(enum dialect d)
     bool openai = d == DIALECT_OPENAI;
 
     s->dialect = d;
-    s->n_deep_types = openai ? ARRAY_LEN(chat_deep_types_openai)
-                             : ARRAY_LEN(chat_deep_types_anthropic);
-    s->json = jsonscan_new(chat_fields, FIELD_N_, chat_deep_keys, ARRAY_LEN(chat_deep_keys),
-                           openai ? chat_deep_types_openai : chat_deep_types_anthropic,
-                           s->n_deep_types);
+    s->n_deep_types =
+        openai ? ARRAY_LEN(chat_deep_types_openai) : ARRAY_LEN(chat_deep_types_anthropic);
+    s->json =
+        jsonscan_new(chat_fields, FIELD_N_, chat_deep_keys, ARRAY_LEN(chat_deep_keys),
+                     openai ? chat_deep_types_openai : chat_deep_types_anthropic, s->n_deep_types);
     return s;
 }
 
@@ -243,7 +247,8 @@ int chat_scan_end(struct chat_scan *s, const struct chat_facts **ret)
     return 0;
 }
 
-/* Every token stands for at least one byte of the text that is tokenised; what the provider adds around messages and tools is small and counted generously. */
+/* Every token stands for at least one byte of the text that is tokenised; what the provider adds
+ * around messages and tools is small and counted generously. */
 int64_t chat_prompt_bound(const struct chat_facts *f)
 {
     int64_t bound = (int64_t)f->body_bytes + 32 + 16 * (int64_t)f->n_messages;

@@ -1,4 +1,5 @@
-/* The short built-in price list, so that budgets work before anybody has written a `model` resource. */
+/* The short built-in price list, so that budgets work before anybody has written a `model`
+ * resource. */
 #include "base/check.h"
 #include "node/gov/gov_i.h"
 

@@ -135,7 +135,9 @@ void gov_deliver_leave(struct letter *l)
 
     list_remove(&p->worker->link);
     g->n_workers--;
-    if (g->pings_due > 0) { /* Its answer to a ping is in our mailbox before this letter, or never was asked for. */
+    if (g->pings_due >
+        /* Its answer to a ping is in our mailbox before this letter, or never was asked for. */
+        0) {
         g->pings_due = g->pings_due > g->n_workers ? g->n_workers : g->pings_due;
     }
     p->letter.deliver = gov_deliver_bye;

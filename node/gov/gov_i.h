@@ -15,9 +15,11 @@
 struct gov_shared {
     struct clock *clock;
     struct db *db;
-    struct mailbox *mailbox;       /* Of the raft loop. */
-    _Atomic uint32_t inc;          /* The registered incarnation; 0: not registered, no admission under budgets. */
-    _Atomic uint64_t fresh_until_us; /* Escrow may be spent until then (last SYNC answer + stale). */
+    struct mailbox *mailbox; /* Of the raft loop. */
+    _Atomic uint32_t
+        inc; /* The registered incarnation; 0: not registered, no admission under budgets. */
+    _Atomic uint64_t
+        fresh_until_us; /* Escrow may be spent until then (last SYNC answer + stale). */
     uint8_t pepper[32], seal_key[32];
 };
 
@@ -59,8 +61,8 @@ struct reservation {
     struct slot *slots[PATH_BUDGETS_MAX];
     int64_t amounts[PATH_BUDGETS_MAX];
     size_t n_slots;
-    struct gacct *short_of; /* Parked: the first account that had too little. */
-    int64_t short_by;       /* Its bound there. */
+    struct gacct *short_of;     /* Parked: the first account that had too little. */
+    int64_t short_by;           /* Its bound there. */
     struct gov_refusal refusal; /* Prepared while parked. */
     struct timer park;
     uint64_t parked_us;
@@ -85,10 +87,10 @@ struct gov_worker {
     void *on_ready_arg;
     struct list parked;
     size_t n_parked;
-    struct list free; /* Reservations for reuse. */
+    struct list free;             /* Reservations for reuse. */
     struct gov_write *open_write; /* Filled in this turn. */
     struct loop_task flush;
-    size_t n_writes;  /* Under way. */
+    size_t n_writes; /* Under way. */
     uint64_t rid_next;
     struct strmap cells; /* inc|hour|dims -> struct worker_cell */
     struct list dirty_cells;
@@ -105,13 +107,16 @@ void worker_maybe_closed(struct gov_worker *w);
 /* Usage of one settled attempt: counts it, journals it, marks it for the manager. */
 void worker_cells_init(struct gov_worker *w);
 void worker_cells_deinit(struct gov_worker *w);
-void worker_cells_count(struct gov_worker *w, const struct reservation *r, const struct gov_actual *a);
+void worker_cells_count(struct gov_worker *w, const struct reservation *r,
+                        const struct gov_actual *a);
 
 /* --- views --- */
 struct view_tables;
 struct view_builder;
-/* Builds the view of the state machine's present, sharing what did not change since @old (may be NULL). @accts: id -> gacct, extended for new budgets. */
-struct view_builder *view_builder_new(const struct gov_cfg *cfg, const uint8_t seal_key[32], const uint8_t pepper[32]);
+/* Builds the view of the state machine's present, sharing what did not change since @old (may be
+ * NULL). @accts: id -> gacct, extended for new budgets. */
+struct view_builder *view_builder_new(const struct gov_cfg *cfg, const uint8_t seal_key[32],
+                                      const uint8_t pepper[32]);
 void view_builder_free(struct view_builder *b);
 /* NULL when nothing has changed. */
 struct view *view_build(struct view_builder *b, const struct fsm *f);
@@ -122,6 +127,7 @@ struct gacct *view_budget_acct(const struct view_budget *b);
 
 /* The built-in price of a current model; NULL when unknown. */
 const struct spec_model *catalogue_find(struct slice dialect_name, struct slice model);
-void catalogue_each(struct slice dialect_name, bool (*each)(void *arg, const struct spec_model *m), void *arg);
+void catalogue_each(struct slice dialect_name, bool (*each)(void *arg, const struct spec_model *m),
+                    void *arg);
 
 #endif /* NODE_GOV_GOV_I_H_ */

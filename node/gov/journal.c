@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "node/gov/slot.h"
 
-#define JOURNAL_KEY_BYTES_MAX (16 + 5 * 256)
+#define JOURNAL_KEY_BYTES_MAX   (16 + 5 * 256)
 #define JOURNAL_VALUE_BYTES_MAX (64 + PATH_BUDGETS_MAX * 28)
 
 /* --- writing --- */
@@ -218,8 +218,7 @@ static void journal_final_add(struct loading *l, uint64_t acct, uint32_t wid, i1
             return;
         }
     }
-    p->finals =
-        journal_grow(l->arena, p->finals, p->n_finals, &l->finals_alloc, sizeof *p->finals);
+    p->finals = journal_grow(l->arena, p->finals, p->n_finals, &l->finals_alloc, sizeof *p->finals);
     p->finals[p->n_finals++] = (struct cmd_final){acct, wid, amount};
 }
 

@@ -1,4 +1,5 @@
-/* Virtual keys: "qk-<public id>-<secret><crc32>". The secret part is 32 base62 characters (190 bits), the checksum six; garbage is refused by it before any lookup.
+/* Virtual keys: "qk-<public id>-<secret><crc32>". The secret part is 32 base62 characters (190
+ * bits), the checksum six; garbage is refused by it before any lookup.
  * Unknown, revoked and wrong keys cost the same: one HMAC and one constant-time comparison each. */
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +9,10 @@
 #include "base/mem.h"
 #include "node/gov/view_i.h"
 
-#define KEY_ID_CHARS 10
+#define KEY_ID_CHARS     10
 #define KEY_SECRET_CHARS 32
-#define KEY_CRC_CHARS 6
-#define KEY_PREFIX "qk-"
+#define KEY_CRC_CHARS    6
+#define KEY_PREFIX       "qk-"
 
 void gov_key_id_make(char id[16])
 {

@@ -1,7 +1,11 @@
 /* The lease manager: what this node holds of each account, and SYNC with the leader's policy.
  *
- * When it goes well: a worker is short -> gov_deliver_need -> SYNC in a few milliseconds (its number durable first, LEDGER.md 4.2) -> the reply's cumulative G is added to avail -> parked requests are
- * retried. Every second all accounts in use report S and R whether they need something or not. When it does not: a reply that is lost is made up for by the next one; a reply that says "fenced" ends the
+ * When it goes well: a worker is short -> gov_deliver_need -> SYNC in a few milliseconds (its
+ * number durable first, LEDGER.md 4.2) -> the reply's cumulative G is added to avail -> parked
+ * requests are
+ * retried. Every second all accounts in use report S and R whether they need something or not. When
+ * it does not: a reply that is lost is made up for by the next one; a reply that says "fenced" ends
+ * the
  * incarnation (register.c). */
 #include "base/check.h"
 #include "base/log.h"
@@ -9,12 +13,12 @@
 #include "base/metrics.h"
 #include "node/gov/manager.h"
 
-#define LEASE_TICK_MS 1000
-#define LEASE_URGENT_MS 3      /* Gathers the needs of one burst. */
-#define LEASE_LOW_MS 30        /* Running low, nobody waits yet. */
-#define LEASE_ASK_AGAIN_MS 250 /* The same wish is not repeated sooner when nobody waits. */
-#define LEASE_AHEAD_S 5        /* H: seconds of net burn to hold. */
-#define LEASE_IDLE_MS 15000    /* Credit unused for so long goes back whole. */
+#define LEASE_TICK_MS      1000
+#define LEASE_URGENT_MS    3     /* Gathers the needs of one burst. */
+#define LEASE_LOW_MS       30    /* Running low, nobody waits yet. */
+#define LEASE_ASK_AGAIN_MS 250   /* The same wish is not repeated sooner when nobody waits. */
+#define LEASE_AHEAD_S      5     /* H: seconds of net burn to hold. */
+#define LEASE_IDLE_MS      15000 /* Credit unused for so long goes back whole. */
 
 struct retired_slot {
     struct list link;
@@ -138,10 +142,17 @@ static void lease_item(struct gov *g, struct gacct *a, struct slot *s, struct sy
         s->asked = ask;
         s->asked_ms = loop_now_ms(g->loop);
     }
-    *out = (struct sync_item){
-        .acct = s->acct, .wid = s->wid, .S = s->S, .R = s->R, .O = s->O, .free = avail,
-        .gross = s->gross_ps, .refund = s->refund_ps, .wmax = atomic_load(&s->wmax),
-        .ask = i128_max(ask, need), .need = need};
+    *out = (struct sync_item){.acct = s->acct,
+                              .wid = s->wid,
+                              .S = s->S,
+                              .R = s->R,
+                              .O = s->O,
+                              .free = avail,
+                              .gross = s->gross_ps,
+                              .refund = s->refund_ps,
+                              .wmax = atomic_load(&s->wmax),
+                              .ask = i128_max(ask, need),
+                              .need = need};
 }
 
 /* An account that has no slot of the present window: the leader tells when ours has rolled on. */
@@ -154,8 +165,8 @@ static void lease_item_cold(struct gov *g, struct gacct *a, struct sync_item *ou
     if (fsm_account_by_id(consensus_fsm(g->consensus), a->id, &v) == 0) {
         wid = v.wid;
     }
-    *out = (struct sync_item){
-        .acct = a->id, .wid = wid, .ask = 4 * need, .need = need, .wmax = need};
+    *out =
+        (struct sync_item){.acct = a->id, .wid = wid, .ask = 4 * need, .need = need, .wmax = need};
 }
 
 /* --- sending --- */
@@ -229,7 +240,8 @@ static void lease_seq_durable(struct db_write *w)
     }
 }
 
-/* SEQ(k) is durable before SYNC k leaves: a smaller number at REGISTER proves an old copy of the disk. */
+/* SEQ(k) is durable before SYNC k leaves: a smaller number at REGISTER proves an old copy of the
+ * disk. */
 static void lease_sync(struct gov *g)
 {
     if (g->sm.state != GOV_STATE_ACTIVE) {
@@ -302,10 +314,11 @@ void gov_deliver_need(struct letter *l)
 static uint64_t lease_sent_us(const struct gov *g, uint64_t seq)
 {
     return seq != 0 && g->sent_seq[seq % GOV_SENT_RING] == seq ? g->sent_us[seq % GOV_SENT_RING]
-                                                              : 0;
+                                                               : 0;
 }
 
-/* Early, never late: counted from when the question left, or with a second's margin when unasked. */
+/* Early, never late: counted from when the question left, or with a second's margin when unasked.
+ */
 static void lease_set_deadline(struct gov *g, struct slot *s, const struct sync_grant *r,
                                uint64_t sent_us)
 {
@@ -325,7 +338,8 @@ static void lease_grant(struct gov *g, const struct sync_grant *r, uint64_t sent
     bool current = (r->flags & SYNC_ROLLED) == 0;
 
     if (a == NULL) {
-        return; /* The budget is gone here already; its credit comes back when the ledger freezes it. */
+        /* The budget is gone here already; its credit comes back when the ledger freezes it. */
+        return;
     }
     s = lease_find(a, r->wid);
     if (s == NULL && current) {
@@ -363,8 +377,8 @@ static void lease_free_retired(struct gov *g)
 {
     LIST_EACH_SAFE (it, &g->retired) {
         struct retired_slot *r = LIST_ENTRY(it, struct retired_slot, link);
-        if (r->reported_seq != 0 && r->reported_seq <= g->acked_seq &&
-            r->round <= g->pong_round && atomic_load(&r->slot->inflight) == 0) {
+        if (r->reported_seq != 0 && r->reported_seq <= g->acked_seq && r->round <= g->pong_round &&
+            atomic_load(&r->slot->inflight) == 0) {
             list_remove(&r->slot->link);
             slot_free(r->slot);
             gacct_unref(r->acct);
@@ -493,7 +507,8 @@ bool lease_idle(const struct gov *g)
     return true;
 }
 
-/* What the incarnation has used or may still use by requests in flight: G - R, after avail was withdrawn. */
+/* What the incarnation has used or may still use by requests in flight: G - R, after avail was
+ * withdrawn. */
 void lease_finals(struct gov *g, struct arena *a, struct cmd_final **ret, size_t *ret_n)
 {
     size_t n = 0;

@@ -9,7 +9,9 @@ struct gov_view_letter { /* -> worker */
     struct gov_worker *worker;
     struct view *view; /* A reference. */
 };
-struct gov_ping { /* -> worker -> manager: the worker has passed this point. Also hello, leave, bye, retry. */
+struct
+    /* -> worker -> manager: the worker has passed this point. Also hello, leave, bye, retry. */
+    gov_ping {
     struct letter letter;
     struct gov_worker *worker;
     uint64_t round;

@@ -1,4 +1,5 @@
-/* The manager: the raft loop's side of governance. gov.c: lifecycle, views, workers; lease.c: slots and SYNC; register.c: incarnations; mcells.c: usage on its way to the leader. */
+/* The manager: the raft loop's side of governance. gov.c: lifecycle, views, workers; lease.c: slots
+ * and SYNC; register.c: incarnations; mcells.c: usage on its way to the leader. */
 #ifndef NODE_GOV_MANAGER_H_
 #define NODE_GOV_MANAGER_H_
 
@@ -12,7 +13,8 @@ enum gov_state {
     GOV_STATE_WAITING,     /* Not a member yet, or no leader. */
     GOV_STATE_REGISTERING, /* INC written or REGISTER under way. */
     GOV_STATE_ACTIVE,
-    GOV_STATE_FENCED, /* The ledger has closed our incarnation; open requests end, then a new one is registered. */
+    /* The ledger has closed our incarnation; open requests end, then a new one is registered. */
+    GOV_STATE_FENCED,
     GOV_STATE_RELEASING,
     GOV_STATE_STOPPED
 };
@@ -64,11 +66,11 @@ struct gov {
 /* lease.c */
 void lease_init(struct gov *g);
 void lease_deinit(struct gov *g);
-void lease_start(struct gov *g);               /* The incarnation is registered. */
-void lease_stop(struct gov *g);                /* Admission ends; slots are retired. */
+void lease_start(struct gov *g); /* The incarnation is registered. */
+void lease_stop(struct gov *g);  /* Admission ends; slots are retired. */
 void lease_sync_soon(struct gov *g, uint64_t ms);
 void lease_finals(struct gov *g, struct arena *a, struct cmd_final **ret, size_t *ret_n);
-bool lease_idle(const struct gov *g);          /* No reservation is open. */
+bool lease_idle(const struct gov *g); /* No reservation is open. */
 void lease_pong(struct gov *g);
 void lease_forget(struct gov *g); /* After a new incarnation: all slots of the old one go. */
 

@@ -1,4 +1,5 @@
-/* Usage cells of all workers on their way to the leader: the newest cumulative value of each, until a SYNC that carried it is answered. */
+/* Usage cells of all workers on their way to the leader: the newest cumulative value of each, until
+ * a SYNC that carried it is answered. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "node/gov/manager.h"
@@ -66,10 +67,11 @@ static void mcells_put(struct gov *g, const struct sync_cell *c)
         m = mem_zalloc(sizeof *m);
         m->texts = mem_alloc(key.n);
         at = m->texts;
-        m->cell.dims = (struct usage_dims){
-            .team = mcell_text(&at, d->team), .key = mcell_text(&at, d->key),
-            .user = mcell_text(&at, d->user), .model = mcell_text(&at, d->model),
-            .provider = mcell_text(&at, d->provider)};
+        m->cell.dims = (struct usage_dims){.team = mcell_text(&at, d->team),
+                                           .key = mcell_text(&at, d->key),
+                                           .user = mcell_text(&at, d->user),
+                                           .model = mcell_text(&at, d->model),
+                                           .provider = mcell_text(&at, d->provider)};
         m->cell.worker = c->worker;
         m->cell.hour = c->hour;
         strmap_put(&g->cells, buf_slice(&key), m);
@@ -84,7 +86,8 @@ void gov_deliver_cells(struct letter *l)
     struct gov_cells *c = CONTAINER_OF(l, struct gov_cells, letter);
     struct gov *g = c->gov;
 
-    /* Cells of an incarnation that is closed stay in the journal only; REGISTER carried what was known. */
+    /* Cells of an incarnation that is closed stay in the journal only; REGISTER carried what was
+     * known. */
     if (c->inc == g->meta.registered || c->inc == 0) {
         for (size_t i = 0; i < c->n; i++) {
             mcells_put(g, &c->cells[i]);

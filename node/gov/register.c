@@ -1,9 +1,13 @@
-/* Incarnations: each life of this node on the ledger begins with REGISTER(inc), which also closes the life before it.
+/* Incarnations: each life of this node on the ledger begins with REGISTER(inc), which also closes
+ * the life before it.
  *
  *   boot -> journal read -> INC durable -> REGISTER applied -> "registered" durable -> admission
  *
- * When it does not go well: a REGISTER that is refused is tried again with the incarnation that the ledger names, without the journal's numbers (they are of another life: an old copy of the disk); then everything
- * outstanding of that life is charged. A node that was fenced while alive lets its open requests end for up to REGISTER_DRAIN_MS, then registers anew with what it knows exactly. */
+ * When it does not go well: a REGISTER that is refused is tried again with the incarnation that the
+ * ledger names, without the journal's numbers (they are of another life: an old copy of the disk);
+ * then everything
+ * outstanding of that life is charged. A node that was fenced while alive lets its open requests
+ * end for up to REGISTER_DRAIN_MS, then registers anew with what it knows exactly. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,14 +15,13 @@
 
 #define REGISTER_RETRY_MS 200
 #define REGISTER_DRAIN_MS 5000
-#define REGISTER_LOOK_MS 100
+#define REGISTER_LOOK_MS  100
 
 static void register_submit(struct gov *g);
 
 static uint32_t register_ledger_inc(const struct gov *g)
 {
-    const struct member *m =
-        fsm_member(consensus_fsm(g->consensus), slice_str(g->cfg.name));
+    const struct member *m = fsm_member(consensus_fsm(g->consensus), slice_str(g->cfg.name));
     uint32_t inc = m != NULL ? m->inc : 0;
 
     return g->ledger_inc > inc ? g->ledger_inc : inc;
@@ -57,8 +60,7 @@ static void register_meta_durable(struct db_write *w)
         return;
     }
     sm_move(&g->sm, GOV_STATE_ACTIVE);
-    atomic_store(&g->shared.fresh_until_us,
-                 loop_now_us(g->loop) + g->cfg.stale_ms * 1000);
+    atomic_store(&g->shared.fresh_until_us, loop_now_us(g->loop) + g->cfg.stale_ms * 1000);
     atomic_store(&g->shared.inc, g->meta.registered);
     LOG_INFO("registered with the ledger", LOG_U64("incarnation", g->meta.registered));
     lease_start(g);
@@ -111,7 +113,8 @@ static void register_done(struct submit *s)
     timer_start(&g->register_timer, REGISTER_RETRY_MS);
 }
 
-/* Encodes REGISTER or RELEASE into g->submit_cmd. Cells that make it too large are left out: the amounts are posted all the same, without their detail. */
+/* Encodes REGISTER or RELEASE into g->submit_cmd. Cells that make it too large are left out: the
+ * amounts are posted all the same, without their detail. */
 static int register_encode(struct gov *g, struct cmd *c)
 {
     int rv;
@@ -192,8 +195,7 @@ void register_look(struct gov *g)
     sm_move(&g->sm, GOV_STATE_REGISTERING);
     g->meta.inc = register_choose(g, &journal_ok);
     if (!journal_ok && !g->past.found) {
-        const struct member *m =
-            fsm_member(consensus_fsm(g->consensus), slice_str(g->cfg.name));
+        const struct member *m = fsm_member(consensus_fsm(g->consensus), slice_str(g->cfg.name));
         g->meta.seq = m->seq > g->meta.seq ? m->seq : g->meta.seq;
     }
     g->meta.registered = g->past.meta.registered;

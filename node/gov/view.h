@@ -1,4 +1,6 @@
-/* What workers know of the replicated state: an immutable copy at an epoch, published by mail, shared by reference, replaced piecewise (a table that did not change is shared with the view before).
+/* What workers know of the replicated state: an immutable copy at an epoch, published by mail,
+ * shared by reference, replaced piecewise (a table that did not change is shared with the view
+ * before).
  * Thread: built on the raft loop; read on any worker that holds a reference. */
 #ifndef NODE_GOV_VIEW_H_
 #define NODE_GOV_VIEW_H_
@@ -56,13 +58,26 @@ const struct view_key *view_key_find(const struct view *v, struct slice id);
 const struct view_provider *view_provider_find(const struct view *v, struct slice name);
 const struct view_route *view_route_find(const struct view *v, struct slice name);
 /* NULL: not priced. Dated model names fall back to the catalogue's undated entry. */
-const struct view_model *view_model_find(const struct view *v, struct slice provider, struct slice model);
-/* For GET /v1/models: routes, then provider/model of resources and of the catalogue for configured providers. @each false stops. */
-void view_models_each(const struct view *v, bool (*each)(void *arg, struct slice id, struct slice owned_by), void *arg);
+const struct view_model *view_model_find(const struct view *v, struct slice provider,
+                                         struct slice model);
+/* For GET /v1/models: routes, then provider/model of resources and of the catalogue for configured
+ * providers. @each false stops. */
+void view_models_each(const struct view *v,
+                      bool (*each)(void *arg, struct slice id, struct slice owned_by), void *arg);
 
-/* The key check: "qk-<id>-<secret><crc32>" against the view. Equal cost for unknown, revoked and wrong. */
-enum key_verdict { KEY_OK, KEY_MALFORMED, KEY_UNKNOWN, KEY_EXPIRED, KEY_REVOKED, KEY_DISABLED, KEY_TEAM_BLOCKED };
-enum key_verdict view_key_check(const struct view *v, struct slice presented, int64_t now_ms, const struct view_key **ret);
+/* The key check: "qk-<id>-<secret><crc32>" against the view. Equal cost for unknown, revoked and
+ * wrong. */
+enum key_verdict {
+    KEY_OK,
+    KEY_MALFORMED,
+    KEY_UNKNOWN,
+    KEY_EXPIRED,
+    KEY_REVOKED,
+    KEY_DISABLED,
+    KEY_TEAM_BLOCKED
+};
+enum key_verdict view_key_check(const struct view *v, struct slice presented, int64_t now_ms,
+                                const struct view_key **ret);
 bool view_key_allows_model(const struct view_key *k, struct slice model);
 
 #endif /* NODE_GOV_VIEW_H_ */

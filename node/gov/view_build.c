@@ -1,4 +1,5 @@
-/* Building views on the raft loop: a table is built again only when a resource that it was made of has changed. */
+/* Building views on the raft loop: a table is built again only when a resource that it was made of
+ * has changed. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +9,7 @@
 #include "node/gov/view_i.h"
 
 #define SECRET_FILE_BYTES_MAX 8192
-#define DEFAULT_ENV_PREFIX "QUORATE_SECRET_"
+#define DEFAULT_ENV_PREFIX    "QUORATE_SECRET_"
 
 struct view_builder {
     const struct gov_cfg *cfg;
@@ -147,7 +148,8 @@ static void *view_entry(struct view_table *t, const struct resource *r, size_t s
     return entry;
 }
 
-/* What the state machine holds has been validated; a failure means a version gap and the entry is left out. */
+/* What the state machine holds has been validated; a failure means a version gap and the entry is
+ * left out. */
 static bool view_parse(struct view_table *t, const struct resource *r, struct spec *ret)
 {
     struct errmsg err = {{0}};
@@ -188,8 +190,10 @@ static void view_add_provider(struct view_builder *b, struct view_table *t, stru
 static struct view_table *view_build_providers(struct view_builder *b, const struct fsm *f,
                                                uint64_t stamp)
 {
-    const struct spec_provider sim = {.dialect = SPEC_DIALECT_SIM, .cancel = SPEC_CANCEL_NONE,
-                                      .stream_usage = true, .reasoning_bounded = true};
+    const struct spec_provider sim = {.dialect = SPEC_DIALECT_SIM,
+                                      .cancel = SPEC_CANCEL_NONE,
+                                      .stream_usage = true,
+                                      .reasoning_bounded = true};
     struct view_table *t = view_table_new(stamp);
     struct spec s;
 
@@ -215,8 +219,8 @@ static bool view_add_catalogue(void *arg, const struct spec_model *m)
 {
     struct view_catalogue *c = arg;
     const struct view_provider *p = c->provider;
-    char *name = arena_printf(&c->table->arena, "%.*s/%.*s", SLICE_FMT(p->name),
-                              SLICE_FMT(m->model));
+    char *name =
+        arena_printf(&c->table->arena, "%.*s/%.*s", SLICE_FMT(p->name), SLICE_FMT(m->model));
 
     if (strmap_get(&c->table->map, slice_str(name)) == NULL) {
         struct view_model *entry = arena_zalloc(&c->table->arena, sizeof *entry);
@@ -228,7 +232,8 @@ static bool view_add_catalogue(void *arg, const struct spec_model *m)
     return true;
 }
 
-/* Resources first; then the catalogue of each configured provider that is the vendor itself (by its dialect and host). */
+/* Resources first; then the catalogue of each configured provider that is the vendor itself (by its
+ * dialect and host). */
 static struct view_table *view_build_models(const struct fsm *f, const struct view_table *providers,
                                             uint64_t stamp)
 {
@@ -482,8 +487,8 @@ struct view *view_build(struct view_builder *b, const struct fsm *f)
     v->providers = SHARED(providers, providers) ? view_table_ref(old->providers)
                                                 : view_build_providers(b, f, providers);
     v->teams = SHARED(teams, teams) ? view_table_ref(old->teams) : view_build_teams(f, teams);
-    v->budgets = SHARED(budgets, budgets) ? view_table_ref(old->budgets)
-                                          : view_build_budgets(b, f, budgets);
+    v->budgets =
+        SHARED(budgets, budgets) ? view_table_ref(old->budgets) : view_build_budgets(b, f, budgets);
     v->models = SHARED(models, models) ? view_table_ref(old->models)
                                        : view_build_models(f, v->providers, models);
     v->routes = SHARED(routes, routes) ? view_table_ref(old->routes)

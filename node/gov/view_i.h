@@ -11,9 +11,9 @@
 /* One kind's parsed resources; immutable once built. */
 struct view_table {
     _Atomic uint32_t refs;
-    uint64_t stamp;   /* Of what it was built from. */
+    uint64_t stamp; /* Of what it was built from. */
     struct arena arena;
-    struct strmap map; /* name -> struct view_key / _provider / ... */
+    struct strmap map;               /* name -> struct view_key / _provider / ... */
     void (*entry_free)(void *entry); /* For what does not live in the arena; may be NULL. */
 };
 

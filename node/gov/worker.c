@@ -2,9 +2,11 @@
  *
  * A reservation, when it goes well:
  *
- *   gov_reserve -> worker_try: credit taken on every slot of the path -> WRITING: RES in the journal write of this turn -> durable -> cb -> OPEN -> gov_settle
+ *   gov_reserve -> worker_try: credit taken on every slot of the path -> WRITING: RES in the
+ *   journal write of this turn -> durable -> cb -> OPEN -> gov_settle
  *
- * When a slot is short: what was taken is put back, the reservation is PARKED, the manager is told, and every grant retries the parked ones in order. The park timer ends it with a refusal. */
+ * When a slot is short: what was taken is put back, the reservation is PARKED, the manager is told,
+ * and every grant retries the parked ones in order. The park timer ends it with a refusal. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -13,7 +15,7 @@
 
 /* An answer of the leader is good for a refusal for so long. */
 #define WORKER_ANSWER_FRESH_US 1000000
-#define WORKER_FREE_MAX 1024
+#define WORKER_FREE_MAX        1024
 
 /* --- reservations as objects --- */
 
@@ -353,7 +355,8 @@ void worker_retry_parked(struct gov_worker *w)
             list_push_back(&w->parked, &r->link);
             w->n_parked++;
             worker_count_parked(r);
-            timer_start(&r->park, wait_was > loop_now_ms(w->loop) ? wait_was - loop_now_ms(w->loop) : 1);
+            timer_start(&r->park,
+                        wait_was > loop_now_ms(w->loop) ? wait_was - loop_now_ms(w->loop) : 1);
             continue;
         }
         worker_journal_res(w, r);

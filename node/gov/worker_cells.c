@@ -1,11 +1,14 @@
-/* Usage of settled attempts: a worker's cumulative cells per (incarnation, hour, dimensions). The cell is in the journal as soon as the settlement is; the manager gets what changed once a second. */
+/* Usage of settled attempts: a worker's cumulative cells per (incarnation, hour, dimensions). The
+ * cell is in the journal as soon as the settlement is; the manager gets what changed once a second.
+ */
 #include "base/check.h"
 #include "base/mem.h"
 #include "node/gov/gov_i.h"
 #include "node/gov/mail.h"
 
 #define CELLS_SEND_MS 500
-/* A request may end long after the hour that admitted it; later ones would restart a cell from 0 and be ignored. */
+/* A request may end long after the hour that admitted it; later ones would restart a cell from 0
+ * and be ignored. */
 #define CELLS_KEEP_HOURS 48
 
 struct worker_cell {
@@ -89,7 +92,8 @@ static void worker_cell_key(struct buf *out, const struct reservation *r,
     }
 }
 
-/* Old hours are dropped when a new one begins, so the table holds two days of what this worker saw. */
+/* Old hours are dropped when a new one begins, so the table holds two days of what this worker saw.
+ */
 static void worker_cells_expire(struct gov_worker *w, uint32_t hour)
 {
     struct strmap_entry *e;

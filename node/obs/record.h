@@ -1,5 +1,7 @@
-/* Request records: what happened to each request and why, one fixed-size write into the worker's ring. Answers `quoratectl explain` and the request log.
- * Thread: the worker that owns the ring; others ask by mail. No prompt, no answer, no secret is ever in a record. */
+/* Request records: what happened to each request and why, one fixed-size write into the worker's
+ * ring. Answers `quoratectl explain` and the request log.
+ * Thread: the worker that owns the ring; others ask by mail. No prompt, no answer, no secret is
+ * ever in a record. */
 #ifndef NODE_OBS_RECORD_H_
 #define NODE_OBS_RECORD_H_
 
@@ -11,18 +13,18 @@
 #include "base/money.h"
 #include "base/slice.h"
 
-#define RECORD_RING 4096 /* Records kept per worker; the oldest is overwritten. */
-#define RECORD_ID_BYTES 32
+#define RECORD_RING      4096 /* Records kept per worker; the oldest is overwritten. */
+#define RECORD_ID_BYTES  32
 #define RECORD_WHY_BYTES 512
 
 struct record {
     char id[RECORD_ID_BYTES];
     int64_t at_ms; /* Unix, when the head was complete. */
     char key[NAME_BYTES_MAX + 1], team[NAME_BYTES_MAX + 1];
-    char model_asked[NAME_BYTES_MAX * 2 + 1]; /* As the client named it. */
+    char model_asked[NAME_BYTES_MAX * 2 + 1];                         /* As the client named it. */
     char provider[NAME_BYTES_MAX + 1], model[NAME_BYTES_MAX * 2 + 1]; /* Of the last attempt. */
-    int status;        /* HTTP. */
-    char code[40];     /* CONTRACT.md's vocabulary; "" when it went well. */
+    int status;                                                       /* HTTP. */
+    char code[40];              /* CONTRACT.md's vocabulary; "" when it went well. */
     char why[RECORD_WHY_BYTES]; /* The story in sentences: each attempt, each refusal. */
     unsigned attempts;
     bool stream, client_left;

@@ -1,4 +1,5 @@
-/* Anthropic Messages: the base URL is the host ("https://api.anthropic.com"); the caller's version and betas pass, 2023-06-01 when it named none. */
+/* Anthropic Messages: the base URL is the host ("https://api.anthropic.com"); the caller's version
+ * and betas pass, 2023-06-01 when it named none. */
 #include "node/provider/pass.h"
 #include "node/provider/provider.h"
 
@@ -19,6 +20,8 @@ const struct provider provider_anthropic = {
     .dialect = DIALECT_ANTHROPIC,
     .chat_path = "/v1/messages",
     .max_output_field = "max_tokens",
-    .output_bound_covers_reasoning = true, /* "specifies the absolute maximum number of tokens to generate", thinking included. */
+    .output_bound_covers_reasoning =
+        /* "specifies the absolute maximum number of tokens to generate", thinking included. */
+    true,
     .headers = provider_anthropic_headers,
 };

@@ -1,4 +1,5 @@
-/* OpenAI and every server that speaks its chat format: the base URL ends where "/chat/completions" begins ("https://api.openai.com/v1"). */
+/* OpenAI and every server that speaks its chat format: the base URL ends where "/chat/completions"
+ * begins ("https://api.openai.com/v1"). */
 #include "node/provider/pass.h"
 #include "node/provider/provider.h"
 
@@ -17,6 +18,9 @@ const struct provider provider_openai = {
     .dialect = DIALECT_OPENAI,
     .chat_path = "/chat/completions",
     .max_output_field = "max_completion_tokens",
-    .output_bound_covers_reasoning = false, /* OpenAI's does, a compatible server's may not: the model's or provider's reasoning_bounded tells. */
+    .output_bound_covers_reasoning =
+        /* OpenAI's does, a compatible server's may not: the model's or provider's
+         * reasoning_bounded tells. */
+    false,
     .headers = provider_openai_headers,
 };

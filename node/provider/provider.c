@@ -24,14 +24,30 @@ const struct provider *provider_by_dialect(enum dialect d)
 
 /* --- requests --- */
 
-/* Never toward a provider: credentials and identity of the caller, what belongs to this hop, what is ours. */
+/* Never toward a provider: credentials and identity of the caller, what belongs to this hop, what
+ * is ours. */
 static bool provider_withholds(struct slice name)
 {
-    static const char *const names[] = {
-        "authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "host",
-        "content-length", "accept-encoding", "openai-organization", "openai-project", "expect",
-        "forwarded", "via", "traceparent", "tracestate", "content-type", "accept",
-        "x-real-ip", "origin", "referer"};
+    static const char *const names[] = {"authorization",
+                                        "x-api-key",
+                                        "x-goog-api-key",
+                                        "api-key",
+                                        "cookie",
+                                        "host",
+                                        "content-length",
+                                        "accept-encoding",
+                                        "openai-organization",
+                                        "openai-project",
+                                        "expect",
+                                        "forwarded",
+                                        "via",
+                                        "traceparent",
+                                        "tracestate",
+                                        "content-type",
+                                        "accept",
+                                        "x-real-ip",
+                                        "origin",
+                                        "referer"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (slice_eq(name, slice_str(names[i]))) {
@@ -60,14 +76,21 @@ void provider_pass_headers(struct headers *out, const struct headers *client, bo
 
 void provider_response_headers(const struct headers *upstream, struct headers *out)
 {
-    static const char *const dropped[] = {"set-cookie", "content-length", "date", "server", "via",
-                                          "alt-svc", "strict-transport-security", "nel",
-                                          "report-to", "retry-after", "x-should-retry"};
+    static const char *const dropped[] = {"set-cookie",
+                                          "content-length",
+                                          "date",
+                                          "server",
+                                          "via",
+                                          "alt-svc",
+                                          "strict-transport-security",
+                                          "nel",
+                                          "report-to",
+                                          "retry-after",
+                                          "x-should-retry"};
 
     for (size_t i = 0; i < upstream->n; i++) {
         const struct header *h = &upstream->v[i];
-        bool drop = header_is_hop_by_hop(h->name) ||
-                    slice_starts(h->name, SLICE("x-ratelimit-")) ||
+        bool drop = header_is_hop_by_hop(h->name) || slice_starts(h->name, SLICE("x-ratelimit-")) ||
                     slice_starts(h->name, SLICE("anthropic-ratelimit-")) ||
                     slice_starts(h->name, SLICE("ratelimit")) ||
                     slice_starts(h->name, SLICE("x-quorate-")) ||
@@ -107,9 +130,9 @@ bool provider_content_ok(const struct headers *h, bool stream)
 /* Words by which vendors say that the account, not the moment, is the trouble. */
 static bool provider_says_quota(struct slice body)
 {
-    static const char *const words[] = {"insufficient_quota", "credit_balance_exhausted",
-                                        "spend_limit", "billing_hard_limit_reached",
-                                        "credit balance is too low", "exceeded your current quota"};
+    static const char *const words[] = {
+        "insufficient_quota",         "credit_balance_exhausted",  "spend_limit",
+        "billing_hard_limit_reached", "credit balance is too low", "exceeded your current quota"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (slice_search(body, slice_str(words[i])) < body.n) {

@@ -1,4 +1,5 @@
-/* The deterministic provider: a request is read once, turned into a script of pieces, and the pieces are written one by one. */
+/* The deterministic provider: a request is read once, turned into a script of pieces, and the
+ * pieces are written one by one. */
 #include "node/provider/sim.h"
 
 #include <inttypes.h>
@@ -12,13 +13,14 @@
 #include "node/provider/sim_i.h"
 
 #define SIM_TEXT_BYTES_MAX (1u << 20)
-#define SIM_CHUNKS_MAX 10000
-#define SIM_DELAY_MS_MAX 600000
-#define SIM_WORDS_DEFAULT 64
+#define SIM_CHUNKS_MAX     10000
+#define SIM_DELAY_MS_MAX   600000
+#define SIM_WORDS_DEFAULT  64
 
 static const char *const sim_words[] = {
-    "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do",
-    "eiusmod", "tempor", "incididunt", "ut", "labore", "et", "dolore", "magna", "aliqua", "enim"};
+    "lorem",  "ipsum", "dolor",  "sit",     "amet",   "consectetur", "adipiscing",
+    "elit",   "sed",   "do",     "eiusmod", "tempor", "incididunt",  "ut",
+    "labore", "et",    "dolore", "magna",   "aliqua", "enim"};
 
 /* --- the request --- */
 
@@ -176,7 +178,8 @@ static void sim_compose(struct sim *s, yyjson_val *root)
     }
     bytes = s->text.n;
     if (limit >= 0 && s->tool.n == 0 && sim_tokens(bytes) > limit) {
-        bytes = (size_t)limit * 4; /* Cut like a model that reaches its bound, at a character's edge. */
+        bytes =
+            (size_t)limit * 4; /* Cut like a model that reaches its bound, at a character's edge. */
         while (bytes > 0 && (s->text.p[bytes] & 0xc0) == 0x80) {
             bytes--;
         }
@@ -276,7 +279,8 @@ static void sim_error_text(const struct sim *s, struct buf *out, bool event)
                        : s->status == 400 ? "invalid_request"
                        : s->status == 429 ? "rate_limit_exceeded"
                                           : "server_error";
-    const struct dialect_error e = {.http = s->status == 200 ? 500 : s->status, .code = code,
+    const struct dialect_error e = {.http = s->status == 200 ? 500 : s->status,
+                                    .code = code,
                                     .message = "The sim was asked to fail, or cannot read this "
                                                "request; its models are sim/echo and sim/lorem."};
 

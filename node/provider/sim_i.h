@@ -8,7 +8,7 @@
 struct sim {
     enum dialect dialect;
     struct arena arena;
-    uint64_t hash;  /* Of the request: ids are made of it. */
+    uint64_t hash; /* Of the request: ids are made of it. */
     int64_t now_s;
     int status;
     bool stream, include_usage, truncated;

@@ -86,7 +86,13 @@ void sim_openai_whole(const struct sim *s, struct buf *out)
     jsonw_obj_end(&w);
 }
 
-enum sim_delta { SIM_DELTA_ROLE, SIM_DELTA_TOOL, SIM_DELTA_TEXT, SIM_DELTA_ARGUMENTS, SIM_DELTA_END };
+enum sim_delta {
+    SIM_DELTA_ROLE,
+    SIM_DELTA_TOOL,
+    SIM_DELTA_TEXT,
+    SIM_DELTA_ARGUMENTS,
+    SIM_DELTA_END
+};
 
 static void sim_delta(const struct sim *s, struct jsonw *w, enum sim_delta kind, struct slice text)
 {

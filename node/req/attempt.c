@@ -32,8 +32,8 @@ void attempt_error(struct attempt *a, int http, const char *code, const char *fm
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    r->last = (struct req_error){.http = http, .code = code, .retry_after_s = -1,
-                                 .should_retry = -1};
+    r->last =
+        (struct req_error){.http = http, .code = code, .retry_after_s = -1, .should_retry = -1};
     r->last.message = arena_strdup(r->arena, slice_str(text));
     record_why(r->record, "%.*s: %s", SLICE_FMT(a->candidate.provider->name), text);
 }
@@ -54,8 +54,8 @@ static int64_t attempt_affordable(const struct attempt *a, const struct gov_refu
     if (why->unit != UNIT_USD || m == NULL || m->output_pusd <= 0) {
         return -1;
     }
-    prompt_only = a->bound.amount[UNIT_USD] -
-                  a->bound.amount[UNIT_OUTPUT_TOKENS] * (i128)m->output_pusd;
+    prompt_only =
+        a->bound.amount[UNIT_USD] - a->bound.amount[UNIT_OUTPUT_TOKENS] * (i128)m->output_pusd;
     left = why->left - prompt_only;
     return left <= 0 ? -1 : i128_to_i64_sat(left / m->output_pusd);
 }
@@ -97,9 +97,10 @@ static void attempt_refused(struct attempt *a, const struct gov_refusal *why)
 
     switch (why->code) {
     case GOV_EXCEEDED:
-        attempt_error(a, 429, "budget_exceeded",
-                      "The budget %s (%s) has too little left for this request in this window (%s).",
-                      why->budget, why->scope, attempt_window_name(why));
+        attempt_error(
+            a, 429, "budget_exceeded",
+            "The budget %s (%s) has too little left for this request in this window (%s).",
+            why->budget, why->scope, attempt_window_name(why));
         r->last.should_retry = 0;
         if (why->resets_at_ms > now_ms && why->resets_at_ms - now_ms <= 3600000) {
             r->last.retry_after_s = (why->resets_at_ms - now_ms + 999) / 1000;
@@ -113,9 +114,10 @@ static void attempt_refused(struct attempt *a, const struct gov_refusal *why)
         r->last.retry_after_s = 1 + (int64_t)rng_below(&a->worker->rng, 5);
         break;
     case GOV_UNAVAILABLE:
-        attempt_error(a, 503, "budget_unavailable",
-                      "The budget %s (%s) cannot be checked: this node has no contact with a quorum.",
-                      why->budget, why->scope);
+        attempt_error(
+            a, 503, "budget_unavailable",
+            "The budget %s (%s) cannot be checked: this node has no contact with a quorum.",
+            why->budget, why->scope);
         r->last.should_retry = 1;
         r->last.retry_after_s = 1;
         break;
@@ -157,11 +159,15 @@ static uint64_t attempt_park_ms(const struct req *r)
 static bool attempt_reserve(struct attempt *a)
 {
     struct req *r = a->req;
-    const struct gov_reserve q = {.view = a->view, .key = r->key,
+    const struct gov_reserve q = {.view = a->view,
+                                  .key = r->key,
                                   .provider = a->candidate.provider->name,
-                                  .model = a->candidate.model, .user = r->user,
-                                  .bound = a->bound, .park_ms = attempt_park_ms(r),
-                                  .cb = attempt_reserved, .owner = a};
+                                  .model = a->candidate.model,
+                                  .user = r->user,
+                                  .bound = a->bound,
+                                  .park_ms = attempt_park_ms(r),
+                                  .cb = attempt_reserved,
+                                  .owner = a};
 
     a->reservation = gov_reserve(a->worker->gov, &q, &a->pending);
     if (a->reservation == NULL) {

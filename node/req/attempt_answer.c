@@ -5,8 +5,9 @@
 #include "base/metrics.h"
 #include "node/req/attempt.h"
 
-#define ERROR_BODY_BYTES_MAX (64u << 10)  /* Of an error answer; more is dropped. */
-#define ANSWER_HOLD_BYTES (256u << 10)    /* A JSON answer up to this is sent whole, with its cost in a header. */
+#define ERROR_BODY_BYTES_MAX (64u << 10) /* Of an error answer; more is dropped. */
+#define ANSWER_HOLD_BYTES \
+    (256u << 10) /* A JSON answer up to this is sent whole, with its cost in a header. */
 
 /* --- towards the client --- */
 
@@ -29,8 +30,7 @@ static void attempt_respond(struct attempt *a, int64_t length, bool with_cost)
     }
     r->answered = true;
     r->record->status = a->status;
-    r->record->first_byte_us =
-        loop_now_us(a->worker->loop) - exchange_started_us(r->exchange);
+    r->record->first_byte_us = loop_now_us(a->worker->loop) - exchange_started_us(r->exchange);
     exchange_respond(r->exchange, a->status, &h, length);
 }
 
@@ -63,8 +63,8 @@ static void attempt_end_response(struct attempt *a)
 /* After the commit point: an error event, then an end that no client takes for a good one. */
 static void attempt_break(struct attempt *a, const char *code, const char *message)
 {
-    const struct dialect_error e = {.http = 502, .code = code, .message = message,
-                                    .request_id = a->req->id};
+    const struct dialect_error e = {
+        .http = 502, .code = code, .message = message, .request_id = a->req->id};
     struct chunkq q;
     struct buf b;
 
@@ -121,8 +121,7 @@ static void attempt_done(struct attempt *a, enum attempt_charge charge, enum att
 
 void attempt_on_head(struct attempt *a, int status, const struct headers *h)
 {
-    const struct provider *p =
-        a->provider != NULL ? a->provider : provider_by_dialect(a->dialect);
+    const struct provider *p = a->provider != NULL ? a->provider : provider_by_dialect(a->dialect);
 
     a->status = status;
     headers_init(&a->up_headers, &a->arena);
@@ -141,8 +140,7 @@ void attempt_on_head(struct attempt *a, int status, const struct headers *h)
 /* An error in place of content: as if the status had said so. */
 static bool attempt_error_first(const struct attempt *a)
 {
-    return a->stream && chat_answer_error(a->answer).n > 0 &&
-           !chat_answer_content_seen(a->answer);
+    return a->stream && chat_answer_error(a->answer).n > 0 && !chat_answer_content_seen(a->answer);
 }
 
 static void attempt_peek(struct attempt *a)
@@ -257,8 +255,8 @@ static void attempt_verdict_error(struct attempt *a)
         attempt_error(a, 502, "no_healthy_upstream", "it answered %d", a->status);
         break;
     case PROVIDER_BAD:
-        attempt_error(a, 502, "upstream_bad_response",
-                      "its answer (%d) is not what was asked for", a->status);
+        attempt_error(a, 502, "upstream_bad_response", "its answer (%d) is not what was asked for",
+                      a->status);
         break;
     }
 }
@@ -270,10 +268,11 @@ static void attempt_on_error_end(struct attempt *a)
     bool may_forward;
     enum attempt_charge charge;
 
-    if (a->status >= 300 && a->verdict != PROVIDER_BAD) { /* The body may say more: out of quota, for one. */
-        a->verdict = provider_classify(
-            a->provider != NULL ? a->provider : provider_by_dialect(a->dialect), a->status,
-            &a->up_headers, slice_of(head, n));
+    if (a->status >= 300 &&
+        a->verdict != PROVIDER_BAD) { /* The body may say more: out of quota, for one. */
+        a->verdict =
+            provider_classify(a->provider != NULL ? a->provider : provider_by_dialect(a->dialect),
+                              a->status, &a->up_headers, slice_of(head, n));
     }
     may_forward = a->verdict == PROVIDER_CLIENT_ERROR ||
                   ((a->verdict == PROVIDER_FAILED || a->verdict == PROVIDER_OVERLOADED) &&

@@ -1,4 +1,6 @@
-/* What an attempt may cost at most, and what it did cost (LEDGER.md 4.6). Prices are pico-dollars a token; both sums use the same monotone function, so a cost never exceeds its bound by rounding. */
+/* What an attempt may cost at most, and what it did cost (LEDGER.md 4.6). Prices are pico-dollars a
+ * token; both sums use the same monotone function, so a cost never exceeds its bound by rounding.
+ */
 #include "base/check.h"
 #include "base/metrics.h"
 #include "node/req/attempt.h"
@@ -32,8 +34,8 @@ static i128 attempt_usd(const struct spec_model *m, uint64_t plain, uint64_t rea
 /* The dearest that @input tokens of prompt and @output tokens can be. */
 static i128 attempt_usd_max(const struct spec_model *m, int64_t input, int64_t output)
 {
-    i128 in = attempt_max_i(m->input_pusd,
-                            attempt_max_i(attempt_read_pusd(m), attempt_write_pusd(m)));
+    i128 in =
+        attempt_max_i(m->input_pusd, attempt_max_i(attempt_read_pusd(m), attempt_write_pusd(m)));
 
     return (i128)input * in + (i128)output * m->output_pusd + m->request_pusd;
 }
@@ -68,8 +70,8 @@ static void attempt_measure(struct attempt *a)
         out = attempt_least(out, attempt_limit(m->max_output_tokens));
     }
     a->output_bound = out;
-    a->prompt_bound = f->refers ? (m != NULL ? attempt_limit(m->max_input_tokens) : -1)
-                                : chat_prompt_bound(f);
+    a->prompt_bound =
+        f->refers ? (m != NULL ? attempt_limit(m->max_input_tokens) : -1) : chat_prompt_bound(f);
 }
 
 static bool attempt_unbounded(struct attempt *a, const char *why)
@@ -119,9 +121,8 @@ bool attempt_bound(struct attempt *a)
     }
     outputs *= a->output_bound;
     attempt_bound_set(&a->bound,
-                      a->price != NULL
-                          ? attempt_usd_max(&a->price->spec, a->prompt_bound, outputs)
-                          : 0,
+                      a->price != NULL ? attempt_usd_max(&a->price->spec, a->prompt_bound, outputs)
+                                       : 0,
                       a->prompt_bound, outputs);
     a->bound_sent = f->max_output != a->output_bound;
     return true;

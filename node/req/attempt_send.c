@@ -1,4 +1,5 @@
-/* Sending: the request's bytes with the few splices, to a provider by fetch or to the built-in sim. */
+/* Sending: the request's bytes with the few splices, to a provider by fetch or to the built-in sim.
+ */
 #include <string.h>
 
 #include "base/check.h"
@@ -40,8 +41,10 @@ const struct fetch_ops attempt_fetch_ops = {
 static void attempt_sim_step(struct timer *t)
 {
     struct attempt *a = CONTAINER_OF(t, struct attempt, sim_timer);
-    const struct fetch_failure cut = {.status = Q_ERESET, .stage = FETCH_STREAMING,
-                                      .maybe_processed = true, .why = "the stream was cut"};
+    const struct fetch_failure cut = {.status = Q_ERESET,
+                                      .stage = FETCH_STREAMING,
+                                      .maybe_processed = true,
+                                      .why = "the stream was cut"};
     enum sim_step step;
     struct block *block;
     struct buf piece;
@@ -102,8 +105,8 @@ static int attempt_send_sim(struct attempt *a)
 
 static struct slice attempt_target(struct attempt *a)
 {
-    return slice_str(arena_printf(&a->arena, "%s%s", a->candidate.provider->url.path,
-                                  a->provider->chat_path));
+    return slice_str(
+        arena_printf(&a->arena, "%s%s", a->candidate.provider->url.path, a->provider->chat_path));
 }
 
 static void attempt_rewrite(struct attempt *a, struct chunkq *out)
@@ -132,8 +135,7 @@ static void attempt_provider_headers(struct attempt *a, struct headers *h)
     const struct view_provider *p = a->candidate.provider;
 
     headers_init(h, &a->arena);
-    a->provider->headers(h, p->credential, &exchange_request(a->req->exchange)->headers,
-                         a->stream);
+    a->provider->headers(h, p->credential, &exchange_request(a->req->exchange)->headers, a->stream);
     for (size_t i = 0; i < p->spec.n_headers; i++) {
         headers_add(h, p->spec.headers[i].key, p->spec.headers[i].value);
     }
@@ -176,8 +178,11 @@ int attempt_send(struct attempt *a)
     attempt_rewrite(a, &body);
     attempt_provider_headers(a, &headers);
     attempt_timeouts(a, &q.timeouts);
-    q.origin = (struct origin){.https = p->url.https, .host = p->url.host, .port = p->url.port,
-                               .tls = p->tls, .allow_private = p->spec.allow_private};
+    q.origin = (struct origin){.https = p->url.https,
+                               .host = p->url.host,
+                               .port = p->url.port,
+                               .tls = p->tls,
+                               .allow_private = p->spec.allow_private};
     q.target = attempt_target(a);
     q.headers = &headers;
     q.body = &body;

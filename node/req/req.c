@@ -40,8 +40,8 @@ enum req_next req_fail(struct req *r, int http, const char *code, const char *fm
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    r->error = (struct req_error){.http = http, .code = code, .retry_after_s = -1,
-                                  .should_retry = -1};
+    r->error =
+        (struct req_error){.http = http, .code = code, .retry_after_s = -1, .should_retry = -1};
     r->error.message = arena_strdup(r->arena, slice_str(text));
     r->step = &req_step_close;
     return REQ_MORE;
@@ -113,7 +113,8 @@ static void req_on_close(struct exchange *e, int status)
     }
     r->attempt = NULL;
     if (a != NULL) {
-        attempt_leave(a); /* Settles by itself; its cost comes into the usage, not into this record. */
+        attempt_leave(
+            a); /* Settles by itself; its cost comes into the usage, not into this record. */
     }
     r->exchange = NULL;
     r->step = &req_step_close;
@@ -208,7 +209,8 @@ void req_on_request(struct exchange *e, void *arg)
     req_run(r);
 }
 
-/* Its memory is the exchange's arena, which goes when on_close has returned: so this runs inside it. */
+/* Its memory is the exchange's arena, which goes when on_close has returned: so this runs inside
+ * it. */
 void req_finish(struct req *r)
 {
     struct req_worker *w = r->worker;

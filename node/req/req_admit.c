@@ -1,4 +1,5 @@
-/* Step admit: the body is read and scanned as it comes; then the model must be one that the key may use. */
+/* Step admit: the body is read and scanned as it comes; then the model must be one that the key may
+ * use. */
 #include <string.h>
 
 #include "node/req/req.h"

@@ -1,4 +1,5 @@
-/* Step auth: whose key is it? Form and checksum are checked before any lookup; what is wrong is told only to who presents the right secret. */
+/* Step auth: whose key is it? Form and checksum are checked before any lookup; what is wrong is
+ * told only to who presents the right secret. */
 #include "base/metrics.h"
 #include "node/req/req.h"
 

@@ -1,4 +1,5 @@
-/* Step close: runs on every path. Says what went wrong, once, in the client's dialect; the record is written when the exchange is over. */
+/* Step close: runs on every path. Says what went wrong, once, in the client's dialect; the record
+ * is written when the exchange is over. */
 #include <stdio.h>
 #include <string.h>
 
@@ -45,8 +46,11 @@ void req_cost_header(struct req *r, struct headers *h)
 static void req_close_answer(struct req *r)
 {
     const struct req_error *e = &r->error;
-    const struct dialect_error d = {.http = e->http, .code = e->code, .message = e->message,
-                                    .param = e->param, .request_id = r->id,
+    const struct dialect_error d = {.http = e->http,
+                                    .code = e->code,
+                                    .message = e->message,
+                                    .param = e->param,
+                                    .request_id = r->id,
                                     .extra = slice_str(e->extra != NULL ? e->extra : "")};
     struct headers h;
     struct buf body;
@@ -89,8 +93,7 @@ static void req_close_record(struct req *r)
 static enum req_next req_close(struct req *r)
 {
     if (r->exchange == NULL) { /* on_close has come: this is the end. */
-        r->record->total_us =
-            (uint64_t)(loop_wall_ms(r->worker->loop) - r->record->at_ms) * 1000;
+        r->record->total_us = (uint64_t)(loop_wall_ms(r->worker->loop) - r->record->at_ms) * 1000;
         req_close_record(r);
         return REQ_DONE;
     }

@@ -1,11 +1,12 @@
-/* GET /v1/models and /v1/models/{id}, in the caller's dialect: the routes and priced models that the key may use. */
+/* GET /v1/models and /v1/models/{id}, in the caller's dialect: the routes and priced models that
+ * the key may use. */
 #include <string.h>
 
 #include "base/json.h"
 #include "node/req/req.h"
 
 #define MODELS_BYTES_MAX (4u << 20)
-#define MODELS_PATH "/v1/models"
+#define MODELS_PATH      "/v1/models"
 
 bool req_is_models(struct slice path)
 {
@@ -98,7 +99,9 @@ void req_models(struct req *r)
     req_common_headers(r, &h);
     r->answered = true;
     if (one && l.n == 0) {
-        const struct dialect_error e = {.http = 404, .code = "model_not_found", .request_id = r->id,
+        const struct dialect_error e = {.http = 404,
+                                        .code = "model_not_found",
+                                        .request_id = r->id,
                                         .message = "There is no such model for this key."};
         buf_clear(&out);
         dialect_error_body(r->dialect, &e, &out);

@@ -8,8 +8,8 @@ static enum req_next req_route(struct req *r)
 
     if (rv == Q_EINVAL) {
         return req_fail(r, 400, "invalid_request",
-                        "The model %.*s has no target that speaks the %s format.",
-                        SLICE_FMT(model), dialect_name(r->dialect));
+                        "The model %.*s has no target that speaks the %s format.", SLICE_FMT(model),
+                        dialect_name(r->dialect));
     }
     if (rv != 0) {
         return req_fail(r, 404, "model_not_found",

@@ -1,4 +1,5 @@
-/* From a model name to candidates: `provider/model`, or a route (alias) with its strategy. The order is decided once per request; the pipeline goes down the list.
+/* From a model name to candidates: `provider/model`, or a route (alias) with its strategy. The
+ * order is decided once per request; the pipeline goes down the list.
  * Pure but for the dice it is given. Thread: worker. */
 #ifndef NODE_ROUTE_ROUTE_H_
 #define NODE_ROUTE_ROUTE_H_
@@ -20,14 +21,16 @@ struct candidate {
 struct route_plan {
     struct candidate *candidates; /* In the order to try. */
     size_t n;
-    size_t n_other_dialect;       /* Targets left out because they speak another dialect. */
-    unsigned retries_max;         /* Attempts after the first. */
+    size_t n_other_dialect; /* Targets left out because they speak another dialect. */
+    unsigned retries_max;   /* Attempts after the first. */
     struct fetch_timeouts timeouts;
 };
 
 #define ROUTE_RETRIES_DEFAULT 2
 
-/* Q_ENOTFOUND: no such route, provider or form. Q_EINVAL: it exists, but no target speaks dialect @d. @ret is filled in both good and Q_EINVAL cases. */
-int route_plan(const struct view *v, struct slice model, enum dialect d, struct rng *rng, struct arena *a, struct route_plan *ret);
+/* Q_ENOTFOUND: no such route, provider or form. Q_EINVAL: it exists, but no target speaks dialect
+ * @d. @ret is filled in both good and Q_EINVAL cases. */
+int route_plan(const struct view *v, struct slice model, enum dialect d, struct rng *rng,
+               struct arena *a, struct route_plan *ret);
 
 #endif /* NODE_ROUTE_ROUTE_H_ */

@@ -1,7 +1,11 @@
-/* HTTP/1.1 towards clients: one exchange at a time; the next request is parsed when the last is answered, so pipelining is safe.
+/* HTTP/1.1 towards clients: one exchange at a time; the next request is parsed when the last is
+ * answered, so pipelining is safe.
  *
- * When it goes well: head parsed -> handler -> body given on -> response written -> kept alive. When it does not: malformed bytes are answered 400 (or 431, 414) and the connection closes; a client that leaves while its answer
- * is being made is noticed, because reading goes on (up to one block of a next request is held). A half-close by the client counts as leaving. */
+ * When it goes well: head parsed -> handler -> body given on -> response written -> kept alive.
+ * When it does not: malformed bytes are answered 400 (or 431, 414) and the connection closes; a
+ * client that leaves while its answer
+ * is being made is noticed, because reading goes on (up to one block of a next request is held). A
+ * half-close by the client counts as leaving. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,9 +25,9 @@ struct h1_session {
     bool version0;
     bool expect_continue;
     bool chunked;
-    bool closing_after;        /* `connection: close` was sent. */
-    bool parsing;              /* Inside h1_parse(). */
-    struct loop_task next;     /* Goes on with held bytes or a finished exchange. */
+    bool closing_after;    /* `connection: close` was sent. */
+    bool parsing;          /* Inside h1_parse(). */
+    struct loop_task next; /* Goes on with held bytes or a finished exchange. */
     struct session *session;
 };
 
@@ -105,9 +109,8 @@ static void h1_session_on_head(struct h1 *parser, struct h1_head *head)
     h->expect_continue = head->expect_continue && head->has_body;
     e->request.method = head->method;
     e->request.path = slice_of(head->target.p, q);
-    e->request.query = q < head->target.n
-                           ? slice_of(head->target.p + q + 1, head->target.n - q - 1)
-                           : SLICE("");
+    e->request.query =
+        q < head->target.n ? slice_of(head->target.p + q + 1, head->target.n - q - 1) : SLICE("");
     e->request.headers = head->headers;
     e->request.authority = headers_get(&head->headers, "host");
     e->request.content_length = head->has_body ? head->content_length : 0;
@@ -268,8 +271,8 @@ static void h1_session_on_gone(struct session *s, int status)
     loop_task_cancel(&h->next);
     if (e != NULL && h->begun) {
         exchange_finish(e, e->ended && chunkq_empty(&e->out) ? 0
-                           : s->serve->draining             ? Q_EDRAINING
-                                                            : status);
+                           : s->serve->draining              ? Q_EDRAINING
+                                                             : status);
     } else if (e != NULL) { /* Never handed over. */
         struct arena arena = e->arena;
         arena_deinit(&arena);

@@ -1,7 +1,11 @@
-/* HTTP/2 towards clients, by nghttp2. Frames of a turn leave in one write; DATA is cut straight out of an exchange's queue.
+/* HTTP/2 towards clients, by nghttp2. Frames of a turn leave in one write; DATA is cut straight out
+ * of an exchange's queue.
  *
- * When it goes well: HEADERS -> handler, DATA -> on_body (the window is opened only for what was taken), END_STREAM -> on_request_end; the response's DATA is taken as windows allow. When it does not: a stream that is reset ends
- * its exchange with Q_ERESET; a client that resets too many streams (rapid reset, or by making us reset them) gets GOAWAY ENHANCE_YOUR_CALM. */
+ * When it goes well: HEADERS -> handler, DATA -> on_body (the window is opened only for what was
+ * taken), END_STREAM -> on_request_end; the response's DATA is taken as windows allow. When it does
+ * not: a stream that is reset ends
+ * its exchange with Q_ERESET; a client that resets too many streams (rapid reset, or by making us
+ * reset them) gets GOAWAY ENHANCE_YOUR_CALM. */
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 
@@ -11,8 +15,8 @@
 #include "base/metrics.h"
 #include "node/serve/session.h"
 
-#define H2_OUT_BYTES_MAX (256u << 10) /* Unsent bytes after which no more frames are made. */
-#define H2_WINDOW (1 << 20)
+#define H2_OUT_BYTES_MAX     (256u << 10) /* Unsent bytes after which no more frames are made. */
+#define H2_WINDOW            (1 << 20)
 #define H2_CONNECTION_WINDOW (16 << 20)
 
 struct h2_session {
@@ -139,8 +143,7 @@ static int h2_on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
     }
     if (f->hd.type == NGHTTP2_HEADERS && !st->begun) {
         if (st->bad || st->exchange->request.method.n == 0 || st->exchange->request.path.n == 0) {
-            (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, st->id,
-                                            NGHTTP2_PROTOCOL_ERROR);
+            (void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_PROTOCOL_ERROR);
             return 0;
         }
         h2_begin(st);
@@ -248,9 +251,9 @@ static ssize_t h2_read_data(nghttp2_session *ng, int32_t id, uint8_t *buf, size_
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             for (; count < st->trailers.n && count < 16; count++) {
                 const struct header *h = &st->trailers.v[count];
-                nv[count] = (nghttp2_nv){(uint8_t *)(uintptr_t)h->name.p,
-                                         (uint8_t *)(uintptr_t)h->value.p, h->name.n, h->value.n,
-                                         NGHTTP2_NV_FLAG_NONE};
+                nv[count] =
+                    (nghttp2_nv){(uint8_t *)(uintptr_t)h->name.p, (uint8_t *)(uintptr_t)h->value.p,
+                                 h->name.n, h->value.n, NGHTTP2_NV_FLAG_NONE};
             }
             (void)nghttp2_submit_trailer(ng, st->id, nv, count);
         }
@@ -412,9 +415,9 @@ static void h2_exchange_respond(struct exchange *e, int status, const struct hea
     nghttp2_data_provider data = {.source.ptr = st, .read_callback = h2_read_data};
     size_t n = 0;
 
-#define H2_NV(name_, value_)                                                             \
-    ((nghttp2_nv){(uint8_t *)(uintptr_t)(name_).p, (uint8_t *)(uintptr_t)(value_).p,     \
-                  (name_).n, (value_).n, NGHTTP2_NV_FLAG_NONE})
+#define H2_NV(name_, value_)                                                                    \
+    ((nghttp2_nv){(uint8_t *)(uintptr_t)(name_).p, (uint8_t *)(uintptr_t)(value_).p, (name_).n, \
+                  (value_).n, NGHTTP2_NV_FLAG_NONE})
     nv[n++] = H2_NV(SLICE(":status"), slice_str(arena_printf(&e->arena, "%d", status)));
     nv[n++] = H2_NV(SLICE("date"), slice_str(serve_date(e->session->serve)));
     for (size_t i = 0; i < in->n; i++) {
@@ -521,7 +524,6 @@ void session_h2_start(struct session *s)
     timer_init(&s->timer, s->loop, h2_session_on_timer);
     timer_start(&s->timer, HTTP_IDLE_MS);
     (void)nghttp2_submit_settings(h->ng, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
-    (void)nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0,
-                                                H2_CONNECTION_WINDOW);
+    (void)nghttp2_session_set_local_window_size(h->ng, NGHTTP2_FLAG_NONE, 0, H2_CONNECTION_WINDOW);
     h2_pump_soon(h);
 }

@@ -205,8 +205,8 @@ int serve_start(const struct serve_cfg *cfg, struct serve **ret, struct errmsg *
     s->tls = cfg->tls != NULL ? tls_ctx_ref(cfg->tls) : NULL;
     list_init(&s->sessions);
     timer_init(&s->drain_timer, cfg->loop, serve_on_drain_late);
-    rv = listener_start(cfg->loop, cfg->addr, cfg->reuseport, serve_on_accept, s, &s->listener,
-                        err);
+    rv =
+        listener_start(cfg->loop, cfg->addr, cfg->reuseport, serve_on_accept, s, &s->listener, err);
     if (rv != 0) {
         tls_ctx_unref(s->tls);
         mem_free(s);

@@ -1,4 +1,6 @@
-/* Inside node/serve: a listener's state, the session (a connection opened to us), the exchange. Which protocol a session speaks is known by ALPN or its first bytes; h1_session.c and h2_session.c do the rest. */
+/* Inside node/serve: a listener's state, the session (a connection opened to us), the exchange.
+ * Which protocol a session speaks is known by ALPN or its first bytes; h1_session.c and
+ * h2_session.c do the rest. */
 #ifndef NODE_SERVE_SESSION_H_
 #define NODE_SERVE_SESSION_H_
 
@@ -30,12 +32,14 @@ struct session_ops {
     void (*on_read)(struct session *s, struct block *block, const char *p, size_t n);
     void (*on_eof)(struct session *s);
     void (*on_drain)(struct session *s);
-    void (*on_gone)(struct session *s, int status); /* The stream has ended: finish all exchanges, free what is the protocol's. */
-    void (*drain)(struct session *s);               /* No new exchanges. */
+    void (*on_gone)(
+        struct session *s,
+        int status); /* The stream has ended: finish all exchanges, free what is the protocol's. */
+    void (*drain)(struct session *s); /* No new exchanges. */
     /* Of an exchange. */
     void (*pause)(struct exchange *e);
     void (*resume)(struct exchange *e);
-    void (*wants_body)(struct exchange *e);         /* The handler has accepted. */
+    void (*wants_body)(struct exchange *e); /* The handler has accepted. */
     void (*respond)(struct exchange *e, int status, const struct headers *h, int64_t length);
     void (*send)(struct exchange *e); /* e->out has more. */
     void (*end)(struct exchange *e, const struct headers *trailers);
@@ -50,7 +54,7 @@ struct session {
     struct stream *stream;
     const struct session_ops *ops; /* NULL until the protocol is known. */
     void *proto;                   /* struct h1_session or h2_session. */
-    struct timer timer;            /* Whatever the protocol waits for; before it is known: the head. */
+    struct timer timer; /* Whatever the protocol waits for; before it is known: the head. */
     bool closing;
     char sniff[24];
     size_t sniff_n;
@@ -63,23 +67,23 @@ struct exchange {
     const struct exchange_ops *ops; /* NULL until accepted. */
     void *owner;
     uint64_t started_us;
-    struct chunkq out;     /* Response body that the protocol has not taken. */
+    struct chunkq out; /* Response body that the protocol has not taken. */
     uint64_t body_seen;
     bool accepted, request_ended, end_told, too_large, paused;
     bool responded, ended, aborted, closed;
     bool wants_writable;
     int status_sent;
-    int64_t length;        /* Announced; -1 unknown. */
-    bool head_only;        /* HEAD: no body is sent. */
+    int64_t length;         /* Announced; -1 unknown. */
+    bool head_only;         /* HEAD: no body is sent. */
     struct loop_task begin; /* Tells what arrived before exchange_accept(), never from inside it. */
-    struct chunkq early;   /* Body that came before the handler could take it. */
-    void *proto;           /* The protocol's per-exchange state. */
+    struct chunkq early;    /* Body that came before the handler could take it. */
+    void *proto;            /* The protocol's per-exchange state. */
 };
 
 /* session.c */
 void session_accept(struct serve *s, int fd);
-void session_close(struct session *s);           /* At once. */
-void session_close_gently(struct session *s);    /* After what is queued. */
+void session_close(struct session *s);        /* At once. */
+void session_close_gently(struct session *s); /* After what is queued. */
 void serve_session_gone(struct serve *s);
 const char *serve_date(struct serve *s);
 void session_h1_start(struct session *s);

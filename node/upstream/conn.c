@@ -1,6 +1,7 @@
 /* One HTTP/1.1 connection to an origin.
  *
- * It goes back to its origin only when a response has ended exactly where its framing said and both sides want to keep it. Bytes on an idle connection, surplus bytes, a dirty end: it is closed. */
+ * It goes back to its origin only when a response has ended exactly where its framing said and both
+ * sides want to keep it. Bytes on an idle connection, surplus bytes, a dirty end: it is closed. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -186,7 +187,8 @@ void conn_open(struct pool *p)
 {
     struct conn *c = mem_zalloc(sizeof *c);
     const struct fetch *f = LIST_FIRST(&p->waiting, struct fetch, link);
-    struct stream_dial d = {.host = p->host, .port = p->port,
+    struct stream_dial d = {.host = p->host,
+                            .port = p->port,
                             .timeout_ms = f->timeouts.connect_ms,
                             .deny_private = !p->allow_private};
 

@@ -6,10 +6,10 @@
 #include "base/mem.h"
 #include "node/upstream/fetch_i.h"
 
-#define CONNECT_MS 3000
+#define CONNECT_MS    3000
 #define FIRST_BYTE_MS 60000
-#define IDLE_MS 120000
-#define TOTAL_MS 600000
+#define IDLE_MS       120000
+#define TOTAL_MS      600000
 
 static void fetch_free(struct fetch *f)
 {
@@ -66,8 +66,8 @@ void fetch_failed(struct fetch *f, int status, const char *why)
         return;
     }
     f->done = true;
-    f->failure = (struct fetch_failure){.status = status, .stage = f->stage,
-                                        .maybe_processed = f->stage != FETCH_CONNECTING};
+    f->failure = (struct fetch_failure){
+        .status = status, .stage = f->stage, .maybe_processed = f->stage != FETCH_CONNECTING};
     (void)snprintf(f->why, sizeof f->why, "%s", why != NULL && why[0] != 0 ? why : err_str(status));
     timer_stop(&f->stage_timer);
     timer_stop(&f->total_timer);

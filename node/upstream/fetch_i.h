@@ -1,6 +1,8 @@
-/* Inside node/upstream. origin: who (scheme, host, port, trust) with its connections and waiters; conn: one connection; fetch: one exchange on it.
+/* Inside node/upstream. origin: who (scheme, host, port, trust) with its connections and waiters;
+ * conn: one connection; fetch: one exchange on it.
  *
- *   fetch_start -> origin: an idle conn, else a new one, else wait -> conn_take -> request written -> head -> body -> end -> conn back to its origin */
+ *   fetch_start -> origin: an idle conn, else a new one, else wait -> conn_take -> request written
+ *   -> head -> body -> end -> conn back to its origin */
 #ifndef NODE_UPSTREAM_FETCH_I_H_
 #define NODE_UPSTREAM_FETCH_I_H_
 
@@ -10,7 +12,7 @@
 #include "base/net/stream.h"
 #include "node/upstream/fetch.h"
 
-#define CONN_IDLE_MS 60000   /* Less than the 75 s after which servers commonly close. */
+#define CONN_IDLE_MS     60000 /* Less than the 75 s after which servers commonly close. */
 #define ORIGIN_UNUSED_MS 120000
 
 struct upstream {
@@ -30,7 +32,7 @@ struct pool { /* An origin's connections. */
     uint16_t port;
     bool https, allow_private, h2_prior;
     struct tls_ctx *tls;
-    struct list idle;    /* conns, the newest first. */
+    struct list idle; /* conns, the newest first. */
     struct list busy;
     struct list waiting; /* fetches. */
     size_t n_conns, n_waiting, n_connecting;
@@ -41,18 +43,18 @@ struct conn {
     struct pool *pool;
     struct stream *stream;
     struct h1 *parser;
-    struct fetch *fetch;  /* Under way. */
+    struct fetch *fetch; /* Under way. */
     struct timer idle;
     bool open, closing, has_served, dirty;
     bool keep_alive;
-    bool message_done;    /* The response is complete. */
+    bool message_done; /* The response is complete. */
 };
 
 struct fetch {
-    struct list link;      /* In pool->waiting. */
+    struct list link; /* In pool->waiting. */
     struct upstream *upstream;
     struct pool *pool;
-    struct conn *conn;     /* NULL while waiting. */
+    struct conn *conn; /* NULL while waiting. */
     const struct fetch_ops *ops;
     void *owner;
     struct arena arena;
@@ -75,7 +77,7 @@ struct fetch {
 /* pool.c */
 struct pool *pool_get(struct upstream *u, const struct origin *o);
 void pool_submit(struct pool *p, struct fetch *f);
-void pool_forget(struct fetch *f);          /* Leaves the waiting list. */
+void pool_forget(struct fetch *f); /* Leaves the waiting list. */
 void pool_serve_waiters(struct pool *p);
 struct tls_ctx *upstream_default_tls(struct upstream *u);
 void upstream_conn_gone(struct upstream *u);
@@ -83,7 +85,7 @@ void upstream_conn_gone(struct upstream *u);
 void conn_open(struct pool *p);
 void conn_take(struct conn *c, struct fetch *f); /* An idle one begins a fetch. */
 void conn_drop(struct conn *c);
-void conn_released(struct conn *c);              /* Its fetch is over. */
+void conn_released(struct conn *c); /* Its fetch is over. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 /* fetch.c */
