@@ -12,41 +12,41 @@
 #define ARGS_ENDPOINTS_MAX 16
 
 /* id, name on the command line, takes a value */
-#define ARGS_OPTIONS(X)                                                                            \
-    X(ENDPOINT, "--endpoint", true)                                                                \
-    X(TOKEN_FILE, "--token-file", true)                                                            \
-    X(CACERT, "--cacert", true)                                                                    \
-    X(OUTPUT, "-o", true)                                                                          \
-    X(HELP, "--help", false)                                                                       \
-    X(FILE, "-f", true)                                                                            \
-    X(ORG, "--org", true)                                                                          \
-    X(BUDGET, "--budget", true)                                                                    \
-    X(TEAM, "--team", true)                                                                        \
-    X(NAME, "--name", true)                                                                        \
-    X(USER, "--user", true)                                                                        \
-    X(MODELS, "--models", true)                                                                    \
-    X(EXPIRES, "--expires", true)                                                                  \
-    X(OVERLAP, "--overlap", true)                                                                  \
-    X(NODE, "--node", true)                                                                        \
-    X(I_KNOW, "--i-know", false)                                                                   \
-    X(WATCH, "--watch", false)                                                                     \
-    X(BY, "--by", true)                                                                            \
-    X(SINCE, "--since", true)                                                                      \
-    X(UNTIL, "--until", true)                                                                      \
-    X(RPM, "--rpm", true)                                                                          \
-    X(TPM, "--tpm", true)                                                                          \
+#define ARGS_OPTIONS(X)                 \
+    X(ENDPOINT, "--endpoint", true)     \
+    X(TOKEN_FILE, "--token-file", true) \
+    X(CACERT, "--cacert", true)         \
+    X(OUTPUT, "-o", true)               \
+    X(HELP, "--help", false)            \
+    X(FILE, "-f", true)                 \
+    X(ORG, "--org", true)               \
+    X(BUDGET, "--budget", true)         \
+    X(TEAM, "--team", true)             \
+    X(NAME, "--name", true)             \
+    X(USER, "--user", true)             \
+    X(MODELS, "--models", true)         \
+    X(EXPIRES, "--expires", true)       \
+    X(OVERLAP, "--overlap", true)       \
+    X(NODE, "--node", true)             \
+    X(I_KNOW, "--i-know", false)        \
+    X(WATCH, "--watch", false)          \
+    X(BY, "--by", true)                 \
+    X(SINCE, "--since", true)           \
+    X(UNTIL, "--until", true)           \
+    X(RPM, "--rpm", true)               \
+    X(TPM, "--tpm", true)               \
     X(TZ, "--tz", true)
 
 enum args_option {
 #define X(id, name, takes_value) OPT_##id,
     ARGS_OPTIONS(X)
 #undef X
-    OPT_COUNT_
+        OPT_COUNT_
 };
 
 /* A set of options, as in the command table. */
 #define OPT_BIT(id) (1u << OPT_##id)
-#define OPT_ANYWHERE                                                                               \
+#define OPT_ANYWHERE \
     (OPT_BIT(ENDPOINT) | OPT_BIT(TOKEN_FILE) | OPT_BIT(CACERT) | OPT_BIT(OUTPUT) | OPT_BIT(HELP))
 
 enum output {

@@ -27,8 +27,8 @@ struct apply_file {
 };
 
 /* "FILE:LINE: sentence" in @err, of the value at @path or of the document's first line. */
-static int apply_mistake(struct apply_file *f, unsigned doc_line, const char *path, const char *what,
-                         struct errmsg *err)
+static int apply_mistake(struct apply_file *f, unsigned doc_line, const char *path,
+                         const char *what, struct errmsg *err)
 {
     unsigned line = path ? yaml_line_of(buf_slice(&f->text), f->n_seen, path) : 0;
 
@@ -236,8 +236,8 @@ static void diff_add(struct diff_facts *d, struct buf *path, yyjson_val *val)
         }
         return;
     }
-    if (d->n == DIFF_FACTS_MAX) {
-        return;
+    if (path_n == 0 || d->n == DIFF_FACTS_MAX) {
+        return; /* An empty spec has no facts. */
     }
     d->at[d->n++] = d->text.n;
     buf_add_slice(&d->text, buf_slice(path));
@@ -287,7 +287,8 @@ static void diff_merge(struct buf *out, const struct diff_facts *was, const stru
     }
 }
 
-static void diff_resource(struct buf *out, yyjson_val *mine, yyjson_val *theirs, unsigned *n_changed)
+static void diff_resource(struct buf *out, yyjson_val *mine, yyjson_val *theirs,
+                          unsigned *n_changed)
 {
     struct diff_facts was, is;
     struct buf lines;
@@ -295,9 +296,6 @@ static void diff_resource(struct buf *out, yyjson_val *mine, yyjson_val *theirs,
     buf_init(&lines, OUTPUT_BYTES_MAX);
     diff_facts_init(&was, yyjson_obj_get(theirs, "spec"));
     diff_facts_init(&is, yyjson_obj_get(mine, "spec"));
-    if (!theirs) {
-        was.n = 0;
-    }
     diff_merge(&lines, &was, &is);
     if (lines.n || !theirs) {
         buf_printf(out, "%s %s: %s\n", cli_text(mine, "kind", ""), cli_text(mine, "name", ""),

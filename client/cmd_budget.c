@@ -11,16 +11,14 @@
 #define BUDGET_WATCH_S 2
 
 static const struct table_column budget_columns[] = {
-    {"name", "NAME", false},       {"unit", "UNIT", false},
-    {"window", "WINDOW", false},   {"limit", "LIMIT", true},
-    {"spent", "SPENT", true},      {"held", "HELD", true},
-    {"presumed", "PRESUMED", true}, {"left", "LEFT", true},
-    {"resets_at", "RESETS AT", false},
+    {"name", "NAME", false},        {"unit", "UNIT", false},  {"window", "WINDOW", false},
+    {"limit", "LIMIT", true},       {"spent", "SPENT", true}, {"held", "HELD", true},
+    {"presumed", "PRESUMED", true}, {"left", "LEFT", true},   {"resets_at", "RESETS AT", false},
 };
 static const struct table_column budget_node_columns[] = {
-    {"node", "NODE", false},         {"incarnation", "INCARNATION", true},
-    {"granted", "GRANTED", true},    {"settled", "SETTLED", true},
-    {"returned", "RETURNED", true},  {"presumed", "PRESUMED", true},
+    {"node", "NODE", false},        {"incarnation", "INCARNATION", true},
+    {"granted", "GRANTED", true},   {"settled", "SETTLED", true},
+    {"returned", "RETURNED", true}, {"presumed", "PRESUMED", true},
 };
 
 static void budget_path(struct buf *path, const char *name, const char *verb)
@@ -143,15 +141,17 @@ int cmd_budget_resolve(struct cli *cli)
     int rc;
 
     if (!node) {
-        return cli_fail(CLI_USAGE, "whose credit? Give --node N; 'budget status %s' lists the nodes",
+        return cli_fail(CLI_USAGE,
+                        "whose credit? Give --node N; 'budget status %s' lists the nodes",
                         cli->args.words[0]);
     }
     if (!cli_opt(cli, OPT_I_KNOW)) {
-        return cli_fail(CLI_USAGE,
-                        "this gives back what %s is presumed to have spent. If %s did spend it, the "
-                        "budget is overspent by as much.\nAdd --i-know when %s is stopped for good "
-                        "and you know what it spent.",
-                        node, node, node);
+        return cli_fail(
+            CLI_USAGE,
+            "this gives back what %s is presumed to have spent. If %s did spend it, the "
+            "budget is overspent by as much.\nAdd --i-know when %s is stopped for good "
+            "and you know what it spent.",
+            node, node, node);
     }
     budget_path(&path, cli->args.words[0], "resolve");
     buf_init(&body, CLI_PATH_BYTES_MAX);

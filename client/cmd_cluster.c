@@ -1,10 +1,10 @@
 /* cluster status, snapshot save and restore. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "base/check.h"
 #include "client/cli.h"
@@ -41,8 +41,7 @@ int cmd_cluster_status(struct cli *cli)
         const char *leader = cli_text(root, "leader", "");
         (void)printf("leader %s, term %s\n\n", leader[0] ? leader : "none",
                      cli_text(root, "term", "-"));
-        cli_show(cli, yyjson_obj_get(root, "members"), cluster_columns,
-                 ARRAY_LEN(cluster_columns));
+        cli_show(cli, yyjson_obj_get(root, "members"), cluster_columns, ARRAY_LEN(cluster_columns));
     }
     yyjson_doc_free(doc);
     return CLI_OK;
@@ -106,9 +105,8 @@ int cmd_snapshot_save(struct cli *cli)
 int cmd_snapshot_restore(struct cli *cli)
 {
     const char *name = cli->args.words[0];
-    struct http_call c = {.method = "POST",
-                          .path = "/admin/v1/restore",
-                          .content_type = "application/octet-stream"};
+    struct http_call c = {
+        .method = "POST", .path = "/admin/v1/restore", .content_type = "application/octet-stream"};
     struct errmsg err = {0};
     struct buf body;
     int rc = cli_read_file(name, SNAPSHOT_BYTES_MAX, &body);

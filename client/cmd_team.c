@@ -47,11 +47,9 @@ static int team_parse_budget(const char *text, struct team_budget *ret)
     return team_is_word(ret->unit) && team_is_word(ret->every) ? 0 : Q_EINVAL;
 }
 
-static void team_add_budget(struct jsonw *w, const char *team, const struct team_budget *b)
+static void team_add_budget(struct jsonw *w, const char *team, const char *name,
+                            const struct team_budget *b)
 {
-    char name[512];
-
-    (void)snprintf(name, sizeof(name), "%s-%.*s", team, SLICE_FMT(b->every));
     jsonw_obj(w);
     jsonw_kstr(w, "kind", "budget");
     jsonw_kstr(w, "name", name);
@@ -102,39 +100,85 @@ static int team_refuse_later(const struct cli *cli)
     return CLI_OK;
 }
 
-int cmd_team_create(struct cli *cli)
+/* apply would replace a resource of that name; create must not. */
+static int team_refuse_existing(struct cli *cli, const char *kind, const char *name)
+{
+    struct http_call c = {.method = "GET"};
+    struct errmsg err = {0};
+    struct buf path;
+    int rc;
+
+    buf_init(&path, CLI_PATH_BYTES_MAX);
+    buf_printf(&path, "/admin/v1/%ss", kind);
+    http_add_segment(&path, name);
+    buf_add_u8(&path, 0);
+    if (path.full) {
+        buf_deinit(&path);
+        return cli_fail(CLI_USAGE, "the name is too long");
+    }
+    c.path = path.p;
+    rc = http_call(&cli->http, &c, &err);
+    if (rc) {
+        rc = cli_fail_err(rc, &err);
+    } else if (c.status == 200) {
+        rc = cli_fail(CLI_REFUSED, "%s %s exists already; nothing was changed", kind, name);
+    } else if (c.status != 404) {
+        rc = cli_fail_reply(&c);
+    }
+    http_call_deinit(&c);
+    buf_deinit(&path);
+    return rc;
+}
+
+static void team_write_body(struct cli *cli, const struct team_budget *budget,
+                            const char *budget_name, struct buf *body)
 {
     const char *team = cli->args.words[0];
-    const char *budget_text = cli_opt(cli, OPT_BUDGET);
-    struct team_budget budget;
-    yyjson_doc *doc = NULL;
-    struct buf body;
     struct jsonw w;
-    int rc = team_refuse_later(cli);
 
-    if (rc) {
-        return rc;
-    }
-    if (budget_text && team_parse_budget(budget_text, &budget) != 0) {
-        return cli_fail(CLI_USAGE, "--budget is like 500usd/month, not '%s'", budget_text);
-    }
-    buf_init(&body, TEAM_BODY_BYTES_MAX);
-    jsonw_init(&w, &body);
+    jsonw_init(&w, body);
     jsonw_obj(&w);
     jsonw_key(&w, "resources");
     jsonw_arr(&w);
     team_add(&w, team, cli_opt(cli, OPT_ORG));
-    if (budget_text) {
-        team_add_budget(&w, team, &budget);
+    if (budget) {
+        team_add_budget(&w, team, budget_name, budget);
     }
     jsonw_arr_end(&w);
     jsonw_obj_end(&w);
+}
+
+int cmd_team_create(struct cli *cli)
+{
+    const char *team = cli->args.words[0];
+    const char *text = cli_opt(cli, OPT_BUDGET);
+    char name[CLI_PATH_BYTES_MAX] = "";
+    struct team_budget budget;
+    yyjson_doc *doc = NULL;
+    struct buf body;
+    int rc = team_refuse_later(cli);
+
+    if (rc == CLI_OK && text) {
+        if (team_parse_budget(text, &budget) != 0) {
+            return cli_fail(CLI_USAGE, "--budget is like 500usd/month, not '%s'", text);
+        }
+        (void)snprintf(name, sizeof(name), "%s-%.*s", team, SLICE_FMT(budget.every));
+        rc = team_refuse_existing(cli, "budget", name);
+    }
+    if (rc == CLI_OK) {
+        rc = team_refuse_existing(cli, "team", team);
+    }
+    if (rc) {
+        return rc;
+    }
+    buf_init(&body, TEAM_BODY_BYTES_MAX);
+    team_write_body(cli, text ? &budget : NULL, name, &body);
     rc = cli_call(cli, "POST", "/admin/v1/apply", &body, &doc);
     if (rc == CLI_OK) {
         (void)printf("team %s: created\n", team);
-        if (budget_text) {
-            (void)printf("budget %s-%.*s: created, %.*s %.*s, hard\n", team,
-                         SLICE_FMT(budget.every), SLICE_FMT(budget.limit), SLICE_FMT(budget.unit));
+        if (text) {
+            (void)printf("budget %s: created, %.*s %.*s, hard\n", name, SLICE_FMT(budget.limit),
+                         SLICE_FMT(budget.unit));
         }
     }
     yyjson_doc_free(doc);

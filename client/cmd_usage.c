@@ -7,13 +7,13 @@
 #include "client/cli.h"
 #include "client/output.h"
 
-#define USAGE_BY_MAX      8
-#define USAGE_NAME_BYTES  64
+#define USAGE_BY_MAX     8
+#define USAGE_NAME_BYTES 64
 
 static const struct table_column usage_sums[] = {
-    {"requests", "REQUESTS", true},           {"errors", "ERRORS", true},
-    {"input_tokens", "INPUT", true},          {"cached_tokens", "CACHED", true},
-    {"output_tokens", "OUTPUT", true},        {"cost_usd", "COST USD", true},
+    {"requests", "REQUESTS", true},    {"errors", "ERRORS", true},
+    {"input_tokens", "INPUT", true},   {"cached_tokens", "CACHED", true},
+    {"output_tokens", "OUTPUT", true}, {"cost_usd", "COST USD", true},
 };
 
 /* The names in --by, as columns. */
@@ -178,8 +178,8 @@ static int explain_ask_all(struct cli *cli, const char *path, const char *id)
         rc = cli_fail(CLI_UNREACHABLE, "no node answered; the last: %s",
                       err.text[0] ? err.text : "not ready (503)");
     } else if (n_down) {
-        rc = cli_fail(CLI_UNREACHABLE, "no node that answered knows %s; %u of %u did not answer", id,
-                      n_down, cli->http.n_endpoints);
+        rc = cli_fail(CLI_UNREACHABLE, "no node that answered knows %s; %u of %u did not answer",
+                      id, n_down, cli->http.n_endpoints);
     } else {
         rc = cli_fail(CLI_REFUSED, "no node given knows %s; name all nodes with --endpoint", id);
     }

@@ -44,6 +44,8 @@ static int http_read_token(struct http *h, const char *file, struct errmsg *err)
     if (rc == 0) {
         (void)snprintf(line, sizeof(line), "%s%.*s", prefix, SLICE_FMT(token));
         h->headers = curl_slist_append(NULL, line);
+        /* A node is not asked first whether it wants the body. */
+        h->headers = curl_slist_append(h->headers, "Expect:");
     }
     mem_wipe(text, sizeof(text));
     mem_wipe(line, sizeof(line));

@@ -20,7 +20,7 @@
 struct args;
 
 struct http {
-    void *curl; /* CURL */
+    void *curl;    /* CURL */
     void *headers; /* struct curl_slist: Authorization; wiped in http_deinit(). */
     const char *const *endpoints;
     unsigned n_endpoints;
@@ -32,7 +32,7 @@ struct http_call {
     const char *path; /* "/admin/v1/..." */
     struct slice body;
     const char *content_type; /* NULL: no body. */
-    FILE *sink; /* Takes the body of a 200 instead of `reply`; NULL: none. */
+    FILE *sink;               /* Takes the body of a 200 instead of `reply`; NULL: none. */
     /* The answer. */
     long status;
     struct buf reply;

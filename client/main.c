@@ -10,40 +10,40 @@
 #include "base/check.h"
 #include "client/cli.h"
 
-#define APPLY_OPTS  OPT_BIT(FILE)
-#define TEAM_OPTS   (OPT_BIT(ORG) | OPT_BIT(BUDGET) | OPT_BIT(RPM) | OPT_BIT(TPM) | OPT_BIT(TZ))
-#define KEY_OPTS                                                                                   \
+#define APPLY_OPTS OPT_BIT(FILE)
+#define TEAM_OPTS  (OPT_BIT(ORG) | OPT_BIT(BUDGET) | OPT_BIT(RPM) | OPT_BIT(TPM) | OPT_BIT(TZ))
+#define KEY_OPTS \
     (OPT_BIT(TEAM) | OPT_BIT(NAME) | OPT_BIT(USER) | OPT_BIT(MODELS) | OPT_BIT(EXPIRES))
-#define USAGE_OPTS  (OPT_BIT(BY) | OPT_BIT(SINCE) | OPT_BIT(UNTIL))
+#define USAGE_OPTS (OPT_BIT(BY) | OPT_BIT(SINCE) | OPT_BIT(UNTIL))
 
 /* words, arguments at least, at most, options, function, usage, what it does */
-#define COMMANDS(X)                                                                                \
-    X("apply", 0, 0, APPLY_OPTS, cmd_apply, "-f FILE|-", "make the cluster match a file")          \
-    X("diff", 0, 0, APPLY_OPTS, cmd_diff, "-f FILE|-", "show what apply would change")             \
-    X("export", 0, 0, 0, cmd_export, "", "print all resources as a cluster file")                  \
-    X("get", 1, 2, 0, cmd_get, "KIND [NAME]", "list resources")                                    \
-    X("describe", 2, 2, 0, cmd_describe, "KIND NAME", "show one resource in full")                 \
-    X("delete", 2, 2, 0, cmd_delete, "KIND NAME", "delete a resource")                             \
-    X("team create", 1, 1, TEAM_OPTS, cmd_team_create, "NAME [--org O] [--budget 500usd/month]",   \
-      "make a team, with a hard budget if you like")                                               \
-    X("key create", 0, 0, KEY_OPTS, cmd_key_create,                                                \
-      "--team T [--name N] [--user U] [--models a,b] [--expires 90d]",                             \
-      "make a key; its secret is shown once")                                                      \
-    X("key list", 0, 0, 0, cmd_key_list, "", "list keys, without secrets")                         \
-    X("key rotate", 1, 1, OPT_BIT(OVERLAP), cmd_key_rotate, "ID [--overlap 24h]",                  \
-      "make a new secret; the old one stays valid for the overlap")                                \
-    X("key revoke", 1, 1, 0, cmd_key_revoke, "ID", "end a key now")                                \
-    X("budget status", 0, 1, OPT_BIT(WATCH), cmd_budget_status, "[NAME] [--watch]",                \
-      "limit, spent, held and left")                                                               \
-    X("budget resolve", 1, 1, OPT_BIT(NODE) | OPT_BIT(I_KNOW), cmd_budget_resolve,                 \
-      "NAME --node N --i-know", "give back what a dead node is presumed to have spent")            \
-    X("usage", 0, 0, USAGE_OPTS, cmd_usage, "[--by team,model] [--since 7d] [--until T]",          \
-      "requests, tokens and cost")                                                                 \
-    X("explain", 1, 1, 0, cmd_explain, "REQUEST-ID", "say what happened to a request, and why")    \
-    X("cluster status", 0, 0, 0, cmd_cluster_status, "", "leader and members")                     \
-    X("snapshot save", 1, 1, 0, cmd_snapshot_save, "FILE", "save the state of the cluster")        \
-    X("snapshot restore", 1, 1, 0, cmd_snapshot_restore, "FILE", "put a saved state back")         \
-    X("version", 0, 0, 0, NULL, "", "print the version")                                           \
+#define COMMANDS(X)                                                                              \
+    X("apply", 0, 0, APPLY_OPTS, cmd_apply, "-f FILE|-", "make the cluster match a file")        \
+    X("diff", 0, 0, APPLY_OPTS, cmd_diff, "-f FILE|-", "show what apply would change")           \
+    X("export", 0, 0, 0, cmd_export, "", "print all resources as a cluster file")                \
+    X("get", 1, 2, 0, cmd_get, "KIND [NAME]", "list resources")                                  \
+    X("describe", 2, 2, 0, cmd_describe, "KIND NAME", "show one resource in full")               \
+    X("delete", 2, 2, 0, cmd_delete, "KIND NAME", "delete a resource")                           \
+    X("team create", 1, 1, TEAM_OPTS, cmd_team_create, "NAME [--org O] [--budget 500usd/month]", \
+      "make a team, with a hard budget if you like")                                             \
+    X("key create", 0, 0, KEY_OPTS, cmd_key_create,                                              \
+      "--team T [--name N] [--user U] [--models a,b] [--expires 90d]",                           \
+      "make a key; its secret is shown once")                                                    \
+    X("key list", 0, 0, 0, cmd_key_list, "", "list keys, without secrets")                       \
+    X("key rotate", 1, 1, OPT_BIT(OVERLAP), cmd_key_rotate, "ID [--overlap 24h]",                \
+      "make a new secret; the old one stays valid for the overlap")                              \
+    X("key revoke", 1, 1, 0, cmd_key_revoke, "ID", "end a key now")                              \
+    X("budget status", 0, 1, OPT_BIT(WATCH), cmd_budget_status, "[NAME] [--watch]",              \
+      "limit, spent, held and left")                                                             \
+    X("budget resolve", 1, 1, OPT_BIT(NODE) | OPT_BIT(I_KNOW), cmd_budget_resolve,               \
+      "NAME --node N --i-know", "give back what a dead node is presumed to have spent")          \
+    X("usage", 0, 0, USAGE_OPTS, cmd_usage, "[--by team,model] [--since 7d] [--until T]",        \
+      "requests, tokens and cost")                                                               \
+    X("explain", 1, 1, 0, cmd_explain, "REQUEST-ID", "say what happened to a request, and why")  \
+    X("cluster status", 0, 0, 0, cmd_cluster_status, "", "leader and members")                   \
+    X("snapshot save", 1, 1, 0, cmd_snapshot_save, "FILE", "save the state of the cluster")      \
+    X("snapshot restore", 1, 1, 0, cmd_snapshot_restore, "FILE", "put a saved state back")       \
+    X("version", 0, 0, 0, NULL, "", "print the version")                                         \
     X("help", 0, 2, 0, NULL, "", "print this")
 
 struct main_command {
@@ -69,15 +69,16 @@ static void main_help(FILE *out)
         (void)fprintf(out, "  %s%s%s\n        %s\n", c->words, c->usage[0] ? " " : "", c->usage,
                       c->what);
     }
-    (void)fputs("\nAnywhere:\n"
-                "  --endpoint URL     a node's admin address; repeat it, and the next is tried when\n"
-                "                     one is down (QUORATE_ENDPOINT, separated by spaces)\n"
-                "  --token-file FILE  holds the admin token (QUORATE_TOKEN_FILE)\n"
-                "  --cacert FILE      the CA of the nodes' certificates (QUORATE_CACERT)\n"
-                "  -o table|json|yaml\n"
-                "\nKinds: org team user provider model route budget limit key\n"
-                "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no node answered\n",
-                out);
+    (void)fputs(
+        "\nAnywhere:\n"
+        "  --endpoint URL     a node's admin address; repeat it, and the next is tried when\n"
+        "                     one is down (QUORATE_ENDPOINT, separated by spaces)\n"
+        "  --token-file FILE  holds the admin token (QUORATE_TOKEN_FILE)\n"
+        "  --cacert FILE      the CA of the nodes' certificates (QUORATE_CACERT)\n"
+        "  -o table|json|yaml\n"
+        "\nKinds: org team user provider model route budget limit key\n"
+        "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no node answered\n",
+        out);
 }
 
 /* How many of the words given @text ("key create") takes; 0 when it is another command. */
