@@ -297,10 +297,11 @@ static void worker_park_expired(struct timer *t)
     struct reservation *r = CONTAINER_OF(t, struct reservation, park);
     uint64_t answered_us = atomic_load(&r->short_of->answered_us);
     bool registered = atomic_load(&r->worker->shared->inc) != GOV_NO_INC;
-    bool answered = registered && answered_us >= r->parked_us;
+    /* The leader has spoken since, or not long before a refusal that needed no waiting. */
+    bool answered = registered && answered_us + WORKER_ANSWER_FRESH_US >= r->parked_us;
 
     worker_unpark(r);
-    if (answered && worker_is_spent(r->worker, r)) {
+    if (registered && worker_is_spent(r->worker, r)) {
         worker_refuse(r, GOV_EXCEEDED);
     } else {
         worker_refuse(r, answered ? GOV_RESERVED : GOV_UNAVAILABLE);

@@ -14,14 +14,15 @@
 
 #define WORDS_MAX 16
 
-/* Parses @line, cut at spaces; the caller's @words live as long as @a. */
+/* Parses @line, cut at spaces in place: it lives as long as @a. */
 static int parse(struct args *a, char *line, struct errmsg *err)
 {
     static char *words[WORDS_MAX];
+    char *save = NULL;
     int n = 1;
 
     words[0] = (char *)"quoratectl";
-    for (char *word = strtok(line, " "); word; word = strtok(NULL, " ")) {
+    for (char *word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
         assert_true(n < WORDS_MAX);
         words[n++] = word;
     }
