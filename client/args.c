@@ -21,7 +21,8 @@ const char *args_option_name(enum args_option o)
     return args_options[o].name;
 }
 
-/* "--team=x" and "--team x" alike; *ret_value is the text after '=' or NULL. OPT_COUNT_: unknown. */
+/* "--team=x" and "--team x" alike; *ret_value is the text after '=' or NULL.
+ * OPT_COUNT_: unknown. */
 static enum args_option args_find(const char *text, const char **ret_value)
 {
     size_t n = strcspn(text, "=");

@@ -1,5 +1,5 @@
-/* The command line: words in order, options anywhere. Which options a command takes is checked against
- * the table in main.c with args_refuse_others(). */
+/* The command line: words in order, options anywhere. Which options a command takes is checked
+ * against the table in main.c with args_refuse_others(). */
 #ifndef CLIENT_ARGS_H_
 #define CLIENT_ARGS_H_
 

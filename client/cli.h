@@ -34,8 +34,9 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 /* The exit code for a failure of base/. */
 int cli_fail_err(int rc, const struct errmsg *err);
 
-/* Calls and parses the answer into *ret (yyjson_doc_free(); NULL when there is no body). Numbers are raw
- * text. @body NULL: none. Anything but 2xx has been said; CLI_REFUSED or CLI_UNREACHABLE. */
+/* Calls and parses the answer into *ret (yyjson_doc_free(); NULL when there is no body). Numbers
+ * are raw text. @body NULL: none. Anything but 2xx has been said:
+ * CLI_REFUSED or CLI_UNREACHABLE. */
 int cli_call(struct cli *cli, const char *method, const char *path, const struct buf *body,
              yyjson_doc **ret);
 int cli_get(struct cli *cli, const char *path, yyjson_doc **ret);

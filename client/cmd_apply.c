@@ -1,8 +1,8 @@
 /* apply, diff, export: a cluster as a file.
  *
  * A cluster file holds YAML documents of kind, name and spec. It is read whole and checked for its
- * shape, with FILE:LINE of the first mistake, before a node is asked; the node takes all of it in one
- * revision or nothing. What is not in the file stays as it is. */
+ * shape, with FILE:LINE of the first mistake, before a node is asked; the node takes all of it in
+ * one revision or nothing. What is not in the file stays as it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "client/cli.h"
 #include "client/output.h"
 
-#define APPLY_DOCS_MAX 65536
+#define APPLY_DOCS_MAX 16384
 #define DIFF_FACTS_MAX 65536
 
 struct apply_file {
@@ -120,13 +120,19 @@ static int apply_on_doc(void *arg, struct slice json, unsigned line, struct errm
 static void apply_name_line(const char *file, struct errmsg *err)
 {
     struct errmsg old = *err;
-    unsigned line;
-    int at = 0;
+    struct slice rest = slice_str(old.text);
+    struct slice number;
+    uint64_t line;
 
-    if (sscanf(old.text, "line %u%n", &line, &at) == 1 && at > 0) {
-        const char *rest = old.text + at + strspn(old.text + at, ",: ");
-        errmsg_set(err, "%s:%u: %s", file, line, rest);
-    } else if (strncmp(old.text, file, strlen(file)) != 0) {
+    if (slice_starts(rest, SLICE("line "))) {
+        rest = slice_of(rest.p + 5, rest.n - 5);
+        if (scan_token(&rest, ',', 10, &number) == 0 && scan_u64(number, UINT32_MAX, &line) == 0) {
+            rest = slice_trim(rest);
+            errmsg_set(err, "%s:%u: %.*s", file, (unsigned)line, SLICE_FMT(rest));
+            return;
+        }
+    }
+    if (!slice_starts(slice_str(old.text), slice_str(file))) {
         errmsg_wrap(err, "%s", file);
     }
 }
@@ -177,7 +183,9 @@ int cmd_apply(struct cli *cli)
     if (rc == CLI_OK) {
         rc = cli_call(cli, "POST", "/admin/v1/apply", &f->body, &doc);
     }
-    if (rc == CLI_OK) {
+    if (rc == CLI_OK && cli->args.output != OUTPUT_TABLE) {
+        output_print(cli->args.output, yyjson_doc_get_root(doc));
+    } else if (rc == CLI_OK) {
         (void)printf("applied: %u resource%s, revision %s\n", f->n, f->n == 1 ? "" : "s",
                      cli_text(yyjson_doc_get_root(doc), "revision", "-"));
     }
@@ -379,6 +387,9 @@ int cmd_export(struct cli *cli)
     struct buf out;
     int rc = CLI_OK;
 
+    if (cli->args.output == OUTPUT_JSON) {
+        return cli_fail(CLI_USAGE, "export prints a cluster file, which is YAML");
+    }
     buf_init(&out, OUTPUT_BYTES_MAX);
     for (unsigned i = 0; rc == CLI_OK && i < CLI_KINDS_MAX; i++) {
         yyjson_doc *doc = NULL;

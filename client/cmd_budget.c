@@ -1,4 +1,5 @@
 /* budget status, resolve. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "client/cli.h"
 #include "client/output.h"
 
-#define BUDGET_WATCH_S 2
+#define BUDGET_WATCH_MS 2000
 
 static const struct table_column budget_columns[] = {
     {"name", "NAME", false},        {"unit", "UNIT", false},  {"window", "WINDOW", false},
@@ -122,10 +123,10 @@ int cmd_budget_status(struct cli *cli)
     bool clear = watch && cli->args.output == OUTPUT_TABLE && isatty(STDOUT_FILENO);
     int rc = budget_status_once(cli, clear);
 
-    /* Until Ctrl-C, or until the reader of the pipe has gone. A node that is down for a while is waited
-     * for; a refusal ends the watch. */
+    /* Until Ctrl-C, or until the reader of the pipe has gone. A node that is down for a while is
+     * waited for; a refusal ends the watch. */
     while (watch && (rc == CLI_OK || rc == CLI_UNREACHABLE) && !ferror(stdout)) {
-        (void)sleep(BUDGET_WATCH_S);
+        (void)poll(NULL, 0, BUDGET_WATCH_MS);
         rc = budget_status_once(cli, clear);
     }
     return rc;

@@ -1,4 +1,5 @@
-/* team create: the team and its budget in one revision, so that there is never one without the other. */
+/* team create: the team and its budget in one revision, so that there is never one without the
+ * other. */
 #include <stdio.h>
 #include <string.h>
 
@@ -85,8 +86,8 @@ static void team_add(struct jsonw *w, const char *team, const char *org)
     jsonw_obj_end(w);
 }
 
-/* An option that a later version will know is refused, not ignored: a limit that nobody enforces would
- * be believed in. */
+/* An option that a later version will know is refused, not ignored: a limit that nobody enforces
+ * would be believed in. */
 static int team_refuse_later(const struct cli *cli)
 {
     static const enum args_option later[] = {OPT_RPM, OPT_TPM, OPT_TZ};

@@ -1,8 +1,8 @@
 /* Calls of the admin API by libcurl, blocking, one at a time.
  *
- * The endpoints are tried in order: the next one when a node is unreachable or answers 503, and the one
- * that answered is asked first from then on. A POST that may have arrived is not sent a second time:
- * a key would be made twice. */
+ * The endpoints are tried in order: the next one when a node is unreachable or answers 503, and
+ * the one that answered is asked first from then on. A POST that may have arrived is not sent a
+ * second time: a key would be made twice. */
 #ifndef CLIENT_HTTP_H_
 #define CLIENT_HTTP_H_
 
@@ -41,8 +41,8 @@ struct http_call {
 /* Q_EINVAL without endpoint or token; reads the token file. */
 int http_init(struct http *h, const struct args *a, struct errmsg *err);
 void http_deinit(struct http *h);
-/* 0: some node answered, c->status says what. Q_EREFUSED: none did. Q_EUNKNOWN: the request may have
- * been carried out. Sentence in @err. */
+/* 0: some node answered, c->status says what. Q_EREFUSED: none did. Q_EUNKNOWN: the request may
+ * have been carried out. Sentence in @err. */
 int http_call(struct http *h, struct http_call *c, struct errmsg *err);
 /* The same of one endpoint. */
 int http_call_at(struct http *h, unsigned endpoint, struct http_call *c, struct errmsg *err);

@@ -1,8 +1,8 @@
 /* quoratectl: administers a Quorate cluster through the admin API of any of its nodes.
  *
- * All goes well: the words name a command of the table below, its options fit, the command calls a node
- * and prints, exit code 0. Otherwise one sentence goes to stderr, and the exit code says whose turn it
- * is: 1 the node refused, 2 the command line is wrong, 3 no node answered. */
+ * All goes well: the words name a command of the table below, its options fit, the command calls a
+ * node and prints, exit code 0. Otherwise one sentence goes to stderr, and the exit code says
+ * whose turn it is: 1 the node refused, 2 the command line is wrong, 3 no node answered. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

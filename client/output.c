@@ -16,7 +16,8 @@ void output_add_json(struct buf *out, yyjson_val *val)
     }
 }
 
-/* Whether @s read as plain YAML is this string: letters first, and no word that means something else. */
+/* Whether @s read as plain YAML is this string: letters first, and no word that means something
+ * else. */
 static bool output_is_plain(struct slice s)
 {
     static const char *const words[] = {"true", "false", "null", "yes", "no", "on",

@@ -16,7 +16,8 @@ struct table_column {
 
 /* The value at "a.b.c" below @obj; NULL when there is none. */
 yyjson_val *table_at(yyjson_val *obj, const char *path);
-/* One cell: no quotes, no control characters, "-" for nothing, "yes" and "no", lists with commas. */
+/* One cell: no quotes, no control characters, "-" for nothing, "yes" and "no", lists with
+ * commas. */
 void table_add_cell(struct buf *out, yyjson_val *val);
 /* Title line and one line for each object of the array @rows. */
 void table_add(struct buf *out, const struct table_column *columns, unsigned n_columns,
