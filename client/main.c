@@ -18,7 +18,8 @@
 
 /* words, arguments at least, at most, options, function, usage, what it does */
 #define COMMANDS(X)                                                                              \
-    X("apply", 0, 0, APPLY_OPTS, cmd_apply, "-f FILE|-", "make the cluster match a file")        \
+    X("apply", 0, 0, APPLY_OPTS, cmd_apply, "-f FILE|-",                                         \
+      "create and change what a file holds, all or nothing")                                     \
     X("diff", 0, 0, APPLY_OPTS, cmd_diff, "-f FILE|-", "show what apply would change")           \
     X("export", 0, 0, 0, cmd_export, "", "print all resources as a cluster file")                \
     X("get", 1, 2, 0, cmd_get, "KIND [NAME]", "list resources")                                  \
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     rc = rc ? cli_fail_err(rc, &err) : main_find(&cli);
     args_deinit(&cli.args);
-    if (fflush(stdout) != 0 && rc == CLI_OK) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc == CLI_OK) {
         rc = cli_fail(CLI_REFUSED, "stdout cannot be written");
     }
     return rc;
