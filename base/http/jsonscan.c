@@ -42,7 +42,7 @@ struct jsonscan {
     size_t n_deep, n_types;
     struct jsonscan_value values[JSONSCAN_FIELDS_MAX];
     unsigned deep[JSONSCAN_WORDS_MAX], types[JSONSCAN_WORDS_MAX];
-    enum scan_state state;
+    enum scan_state expect;
     enum number_state number;
     size_t at;      /* Offset of the next byte. */
     unsigned depth; /* 1: in the top-level object. */
@@ -95,7 +95,7 @@ void jsonscan_reset(struct jsonscan *s)
     }
     memset(s->deep, 0, sizeof s->deep);
     memset(s->types, 0, sizeof s->types);
-    s->state = SCAN_START;
+    s->expect = SCAN_START;
     s->at = 0;
     s->depth = 0;
     memset(s->is_array, 0, sizeof s->is_array);
@@ -108,7 +108,7 @@ void jsonscan_reset(struct jsonscan *s)
 
 static int scan_fail(struct jsonscan *s, const char *expected)
 {
-    s->state = SCAN_BAD;
+    s->expect = SCAN_BAD;
     (void)snprintf(s->error, sizeof s->error, "offset %zu: expected %s", s->at, expected);
     return Q_EPROTO;
 }
@@ -131,7 +131,7 @@ static int scan_open(struct jsonscan *s, bool array)
     } else {
         s->is_array[s->depth / 64] &= ~(1ull << (s->depth % 64));
     }
-    s->state = array ? SCAN_VALUE_FIRST : SCAN_KEY_FIRST;
+    s->expect = array ? SCAN_VALUE_FIRST : SCAN_KEY_FIRST;
     return 0;
 }
 
@@ -145,7 +145,7 @@ static void scan_value_done(struct jsonscan *s, size_t end)
         v->captured = end - v->at <= JSONSCAN_SMALL_BYTES;
         s->value = NULL;
     }
-    s->state = SCAN_AFTER;
+    s->expect = SCAN_AFTER;
 }
 
 static int scan_close(struct jsonscan *s, bool array)
@@ -155,7 +155,7 @@ static int scan_close(struct jsonscan *s, bool array)
     }
     s->depth--;
     if (s->depth == 0) {
-        s->state = SCAN_END;
+        s->expect = SCAN_END;
     } else {
         scan_value_done(s, s->at + 1);
     }
@@ -201,7 +201,7 @@ static void scan_string_begin(struct jsonscan *s, bool is_key)
     s->text_long = false;
     s->string_at = s->at;
     s->surrogate = 0;
-    s->state = SCAN_STRING;
+    s->expect = SCAN_STRING;
 }
 
 static bool scan_text_is(const struct jsonscan *s, const char *word)
@@ -219,7 +219,7 @@ static int scan_top_key(struct jsonscan *s)
             continue;
         }
         if (v->kind != JSONSCAN_ABSENT) {
-            s->state = SCAN_BAD;
+            s->expect = SCAN_BAD;
             (void)snprintf(s->error, sizeof s->error, "the field `%s` is given twice",
                            s->fields[i]);
             return Q_EPROTO;
@@ -240,7 +240,7 @@ static int scan_string_end(struct jsonscan *s)
         scan_value_done(s, s->at + 1);
         return 0;
     }
-    s->state = SCAN_COLON;
+    s->expect = SCAN_COLON;
     for (size_t i = 0; i < s->n_deep; i++) {
         s->deep[i] += scan_text_is(s, s->deep_keys[i]);
     }
@@ -279,14 +279,14 @@ static int scan_escape(struct jsonscan *s, char c)
     if (c == 'u') {
         s->hex_left = 4;
         s->hex = 0;
-        s->state = SCAN_HEX;
+        s->expect = SCAN_HEX;
         return 0;
     }
     if (at == NULL) {
         return scan_fail(s, "an escape");
     }
     scan_text_byte(s, to[at - from]);
-    s->state = SCAN_STRING;
+    s->expect = SCAN_STRING;
     return 0;
 }
 
@@ -304,7 +304,7 @@ static int scan_hex(struct jsonscan *s, char c)
     if (--s->hex_left > 0) {
         return 0;
     }
-    s->state = SCAN_STRING;
+    s->expect = SCAN_STRING;
     if (s->hex >= 0xdc00 && s->hex <= 0xdfff) {
         if (s->surrogate == 0) {
             return scan_fail(s, "a surrogate pair");
@@ -338,7 +338,7 @@ static int64_t scan_string(struct jsonscan *s, const char *p, size_t n)
         return (int64_t)run;
     }
     if (p[run] == '\\') {
-        s->state = SCAN_ESCAPE;
+        s->expect = SCAN_ESCAPE;
     } else if (p[run] != '"') {
         return scan_fail(s, "no control character in a string");
     } else if (s->surrogate != 0) {
@@ -430,17 +430,17 @@ static int scan_value(struct jsonscan *s, char c)
     case 't':
         scan_wanted(s, JSONSCAN_TRUE);
         s->word = "rue";
-        s->state = SCAN_WORD;
+        s->expect = SCAN_WORD;
         return 0;
     case 'f':
         scan_wanted(s, JSONSCAN_FALSE);
         s->word = "alse";
-        s->state = SCAN_WORD;
+        s->expect = SCAN_WORD;
         return 0;
     case 'n':
         scan_wanted(s, JSONSCAN_NULL);
         s->word = "ull";
-        s->state = SCAN_WORD;
+        s->expect = SCAN_WORD;
         return 0;
     default:
         if (c != '-' && (c < '0' || c > '9')) {
@@ -448,7 +448,7 @@ static int scan_value(struct jsonscan *s, char c)
         }
         scan_wanted(s, JSONSCAN_NUMBER);
         s->number = c == '-' ? NUM_MINUS : c == '0' ? NUM_ZERO : NUM_INT;
-        s->state = SCAN_NUMBER;
+        s->expect = SCAN_NUMBER;
         return 0;
     }
 }
@@ -470,7 +470,7 @@ static int scan_key(struct jsonscan *s, char c)
 static int scan_after(struct jsonscan *s, char c)
 {
     if (c == ',') {
-        s->state = scan_in_array(s) ? SCAN_VALUE : SCAN_KEY;
+        s->expect = scan_in_array(s) ? SCAN_VALUE : SCAN_KEY;
         return 0;
     }
     if (c == '}' || c == ']') {
@@ -483,7 +483,7 @@ static int scan_after(struct jsonscan *s, char c)
 static int scan_byte(struct jsonscan *s, char c, bool *ret_again)
 {
     *ret_again = false;
-    if (s->state == SCAN_NUMBER) {
+    if (s->expect == SCAN_NUMBER) {
         if (scan_number_byte(s, c)) {
             return 0;
         }
@@ -494,7 +494,7 @@ static int scan_byte(struct jsonscan *s, char c, bool *ret_again)
         *ret_again = true;
         return 0;
     }
-    if (s->state == SCAN_WORD) {
+    if (s->expect == SCAN_WORD) {
         if (c != s->word[0]) {
             return scan_fail(s, "true, false or null");
         }
@@ -506,7 +506,7 @@ static int scan_byte(struct jsonscan *s, char c, bool *ret_again)
     if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
         return 0;
     }
-    switch (s->state) {
+    switch (s->expect) {
     case SCAN_START:
         if (c != '{') {
             return scan_fail(s, "an object");
@@ -518,7 +518,7 @@ static int scan_byte(struct jsonscan *s, char c, bool *ret_again)
     case SCAN_KEY:
         return scan_key(s, c);
     case SCAN_COLON:
-        s->state = SCAN_VALUE;
+        s->expect = SCAN_VALUE;
         return c == ':' ? 0 : scan_fail(s, "a colon");
     case SCAN_VALUE_FIRST:
         return c == ']' ? scan_close(s, true) : scan_value(s, c);
@@ -544,13 +544,13 @@ static int64_t scan_some(struct jsonscan *s, const char *p, size_t n)
     bool again = false;
     int rv;
 
-    if (s->state == SCAN_STRING) {
+    if (s->expect == SCAN_STRING) {
         return scan_string(s, p, n);
     }
-    if (s->state == SCAN_ESCAPE) {
+    if (s->expect == SCAN_ESCAPE) {
         rv = s->surrogate != 0 && p[0] != 'u' ? scan_fail(s, "a surrogate pair")
                                               : scan_escape(s, p[0]);
-    } else if (s->state == SCAN_HEX) {
+    } else if (s->expect == SCAN_HEX) {
         rv = scan_hex(s, p[0]);
     } else {
         rv = scan_byte(s, p[0], &again);
@@ -579,7 +579,7 @@ int jsonscan_feed(struct jsonscan *s, const char *p, size_t n)
 {
     size_t base = s->at, i = 0;
 
-    if (s->state == SCAN_BAD) {
+    if (s->expect == SCAN_BAD) {
         return Q_EPROTO;
     }
     while (i < n) {
@@ -600,10 +600,10 @@ int jsonscan_feed(struct jsonscan *s, const char *p, size_t n)
 
 int jsonscan_end(struct jsonscan *s)
 {
-    if (s->state == SCAN_BAD) {
+    if (s->expect == SCAN_BAD) {
         return Q_EPROTO;
     }
-    return s->state == SCAN_END ? 0 : scan_fail(s, "the rest of the object");
+    return s->expect == SCAN_END ? 0 : scan_fail(s, "the rest of the object");
 }
 
 const char *jsonscan_error(const struct jsonscan *s)
@@ -670,7 +670,7 @@ int jsonscan_string(const struct jsonscan_value *v, char *out, size_t cap, size_
         }
         i += (size_t)took;
     }
-    if (reader.text_long || reader.text_n >= cap || reader.state != SCAN_STRING) {
+    if (reader.text_long || reader.text_n >= cap || reader.expect != SCAN_STRING) {
         return Q_EPROTO;
     }
     memcpy(out, reader.text, reader.text_n);
