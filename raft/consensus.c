@@ -167,14 +167,29 @@ bool consensus_send_frame(struct consensus *c, raft_id to, struct slice frame)
     return p != NULL && peer_send(p, frame);
 }
 
-static void consensus_op_send(void *ctx, const struct raft_message *m, struct entry *const *entries)
+/* A server's address in the raft configuration is "name@host:port": a node that starts again must
+ * find the others before it has applied anything. */
+static void consensus_meet(struct consensus *c, raft_id id, const char *address)
+{
+    struct slice s = slice_str(address != NULL ? address : "");
+    size_t at = slice_find(s, '@');
+
+    if (at < s.n) {
+        (void)peers_get(&c->peers, id, slice_of(s.p, at), slice_of(s.p + at + 1, s.n - at - 1));
+    } else {
+        (void)peers_get(&c->peers, id, SLICE(""), s);
+    }
+}
+
+static void consensus_op_send(void *ctx, const struct raft_message *m,
+                              struct entry *const *entries)
 {
     struct consensus *c = ctx;
-    const struct member *member = fsm_member_by_raft_id(c->fsm, m->server_id);
     struct buf b;
 
-    (void)peers_get(&c->peers, m->server_id, member != NULL ? member->name : SLICE(""),
-                    slice_str(m->server_address != NULL ? m->server_address : ""));
+    if (peers_find(&c->peers, m->server_id) == NULL) {
+        consensus_meet(c, m->server_id, m->server_address);
+    }
     buf_init(&b, WIRE_FRAME_BYTES_MAX + 4096);
     wire_raft(&b, m, entries);
     if (c->n_meta_writes > 0) {
@@ -399,6 +414,37 @@ raft_id consensus_leader_id(struct consensus *c)
 
 /* --- start --- */
 
+/* Everybody in the newest configuration that is on disk, committed or not. */
+static void consensus_meet_all(struct consensus *c)
+{
+    const struct raft_configuration *conf = engine_conf(c->engine);
+    struct raft_configuration found;
+
+    for (raft_index i = engine_last(c->engine); i > 0; i--) {
+        const struct entry *e = engine_entry(c->engine, i);
+        struct raft_buffer text;
+        if (e == NULL) {
+            break;
+        }
+        text.base = (void *)(uintptr_t)e->data;
+        text.len = e->n;
+        if (e->type == RAFT_CHANGE && raft_configuration_decode(&text, &found) == 0) {
+            for (unsigned k = 0; k < found.n; k++) {
+                if (found.servers[k].id != c->id) {
+                    consensus_meet(c, found.servers[k].id, found.servers[k].address);
+                }
+            }
+            raft_configuration_close(&found);
+            return;
+        }
+    }
+    for (unsigned k = 0; k < conf->n; k++) {
+        if (conf->servers[k].id != c->id) {
+            consensus_meet(c, conf->servers[k].id, conf->servers[k].address);
+        }
+    }
+}
+
 int consensus_begin(struct consensus *c, struct rlog_state *s)
 {
     unsigned seed;
@@ -420,6 +466,7 @@ int consensus_begin(struct consensus *c, struct rlog_state *s)
     engine_tune(c->engine, c->election_ms, c->heartbeat_ms, CONSENSUS_SNAPSHOT_ENTRIES,
                 CONSENSUS_TRAILING, seed);
     consensus_check(c, engine_start(c->engine, &start));
+    consensus_meet_all(c);
     return 0;
 }
 

@@ -25,9 +25,10 @@ int join_bootstrap(struct consensus *c)
     struct raft_buffer text;
     struct entry *first;
     struct batch *b = consensus_batch(c);
+    char *address = arena_printf(&c->arena, "%s@%s", c->cfg.name, c->cfg.peer_advertise);
 
     raft_configuration_init(&conf);
-    ASSERT(raft_configuration_add(&conf, 1, c->cfg.peer_advertise, RAFT_VOTER) == 0);
+    ASSERT(raft_configuration_add(&conf, 1, address, RAFT_VOTER) == 0);
     ASSERT(raft_configuration_encode(&conf, &text) == 0);
     raft_configuration_close(&conf);
     first = entry_new(1, RAFT_CHANGE, text.base, text.len);

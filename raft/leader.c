@@ -4,6 +4,7 @@
  * promotion of standbys while there are fewer than three voters, a TICK a second (it moves ledger
  * time and carries the state hash every
  * ten seconds), the lease policy. All of it is soft: a new leader finds what is missing. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -117,11 +118,13 @@ static void leader_promote(struct consensus *c)
     for (const struct member *m = fsm_member_next(c->fsm, NULL); m != NULL && !change;
          m = fsm_member_next(c->fsm, m)) {
         bool known = false;
-        char addr[256];
+        char addr[NAME_BYTES_MAX + 260];
         for (unsigned i = 0; i < conf->n; i++) {
             known = known || conf->servers[i].id == m->raft_id;
         }
-        if (!known && m->raft_id != 0 && slice_copy_str(m->peer_addr, addr, sizeof addr)) {
+        (void)snprintf(addr, sizeof addr, "%.*s@%.*s", SLICE_FMT(m->name),
+                       SLICE_FMT(m->peer_addr));
+        if (!known && m->raft_id != 0) {
             change = raft_configuration_add(&next, m->raft_id, addr, RAFT_STANDBY) == 0;
         }
     }

@@ -87,6 +87,10 @@ void gov_on_applied(struct gov *g)
     if (g->consensus == NULL) {
         return;
     }
+    if (!g->caught_up) { /* What a restarted node has applied so far may be old: it serves nothing. */
+        register_look(g);
+        return;
+    }
     fresh = view_build(g->builder, consensus_fsm(g->consensus));
     if (fresh != NULL) {
         view_unref(g->view);

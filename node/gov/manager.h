@@ -27,6 +27,7 @@ struct gov {
     struct consensus *consensus;
     struct view_builder *builder;
     struct view *view;
+    bool caught_up; /* Our REGISTER has been applied here: the state is as new as this life. */
     struct list workers;
     size_t n_workers;
     struct sm sm;

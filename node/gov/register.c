@@ -63,6 +63,8 @@ static void register_meta_durable(struct db_write *w)
     atomic_store(&g->shared.fresh_until_us, loop_now_us(g->loop) + g->cfg.stale_ms * 1000);
     atomic_store(&g->shared.inc, g->meta.registered);
     LOG_INFO("registered with the ledger", LOG_U64("incarnation", g->meta.registered));
+    g->caught_up = true;
+    gov_on_applied(g);
     lease_start(g);
 }
 

@@ -25,6 +25,10 @@ async function world(t) {
     { kind: 'budget', name: 'a', spec: { match: { team: 'a' }, unit: 'usd', limit: 1, window: { every: 'once' }, mode: 'hard' } });
   const key = (await cluster.key({ team: 'a' })).secret;
   const gateways = cluster.nodes.map((n) => ({ name: n.name, url: cluster.gatewayUrl(n) }));
+  await cluster.until('every gateway knows the key', async () => {
+    const all = await Promise.all(gateways.map((g) => fetch(`${g.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })));
+    return all.every((r) => r.status === 200);
+  });
   return { cluster, bill, key, gateways };
 }
 
