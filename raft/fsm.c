@@ -1,5 +1,5 @@
-/* The state machine: apply, and what readers ask of accounts. Applying never fails: a command that is
- * refused has a result that says so, and leaves the state as it was but for time and index. */
+/* The state machine: apply, and what readers ask of accounts. Applying never fails: a command that
+ * is refused has a result that says so, and leaves the state as it was but for time and index. */
 #include "raft/fsm.h"
 
 #include <stdarg.h>
@@ -106,7 +106,8 @@ static void fsm_apply_batch(struct fsm *f, const struct cmd *c)
     usage_sweep(f);
 }
 
-/* Two replicas that disagree must not both go on (I7): the one that differs from the leader stops. */
+/* Two replicas that disagree must not both go on (I7): the one that differs from the leader stops.
+ */
 static void fsm_apply_tick(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
 {
     if (c->tick.hash_index != 0 && c->tick.hash_index == f->s.tick_index &&
@@ -163,10 +164,12 @@ static void fsm_apply_cmd(struct fsm *f, const struct cmd *c, struct fsm_result 
     }
 }
 
-/* now = max(now, t_ms). A leader with a wild clock cannot roll every window: its command is refused. */
+/* now = max(now, t_ms). A leader with a wild clock cannot roll every window: its command is
+ * refused. */
 static bool fsm_advance(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
 {
-    if (f->s.now_ms != 0 && c->t_ms > f->s.now_ms + CMD_JUMP_MS_MAX && !c->jump_ok) {
+    if (c->t_ms > FSM_TIME_MS_MAX ||
+        (f->s.now_ms != 0 && c->t_ms > f->s.now_ms + CMD_JUMP_MS_MAX && !c->jump_ok)) {
         fsm_result_fail(ret, Q_EINVAL, "stamped %lld ms ahead of the ledger's time",
                         (long long)(c->t_ms - f->s.now_ms));
         return false;
@@ -243,8 +246,8 @@ bool fsm_cluster(const struct fsm *f, uint8_t uuid[16], uint8_t key_check[32])
     return f->s.has_cluster;
 }
 
-/* The window of now is the stored one, or an empty one when nothing has touched the account since that
- * one ended. */
+/* The window of now is the stored one, or an empty one when nothing has touched the account since
+ * that one ended. */
 int fsm_account_by_id(const struct fsm *f, uint64_t acct, struct account_view *ret)
 {
     const struct ledger_account *a = ledger_account(f, acct);

@@ -1,5 +1,6 @@
-/* The replicated state machine: resources, ledger, members, usage, remembered results. A pure function of its log: no clock, no chance, no I/O, no float, no hash order; time is in the commands.
- * Thread: raft. Readers on that thread may look at any time between two applies. */
+/* The replicated state machine: resources, ledger, members, usage, remembered results. A pure
+ * function of its log: no clock, no chance, no I/O, no float, no hash order; time is in the
+ * commands. Thread: raft. Readers on that thread may look at any time between two applies. */
 #ifndef RAFT_FSM_H_
 #define RAFT_FSM_H_
 
@@ -22,24 +23,28 @@ struct fsm_result {
     uint64_t revision; /* RESOURCES: the new revision. REGISTER: the incarnation. */
     struct errmsg err; /* When status != 0. */
 };
-/* Applies the entry at @index. Never fails: a command that cannot be decoded or is newer than us (Q_EVERSION) leaves the state unchanged but for the index; the caller steps aside on Q_EVERSION. */
+/* Applies the entry at @index. Never fails: a command that cannot be decoded or is newer than us
+ * (Q_EVERSION) leaves the state unchanged but for the index; the caller steps aside on Q_EVERSION.
+ */
 void fsm_apply(struct fsm *f, uint64_t index, struct slice entry, struct fsm_result *ret);
 uint64_t fsm_applied(const struct fsm *f);
 int64_t fsm_now_ms(const struct fsm *f); /* Ledger time. */
 uint64_t fsm_hash(
     const struct fsm *f); /* Order-independent over tables; equal logs give equal hashes. */
-/* What the leader puts into the next TICK: the hash after the last TICK, at its index. Every replica
- * compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ: that replica
- * must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
+/* What the leader puts into the next TICK: the hash after the last TICK, at its index. Every
+ * replica compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ:
+ * that replica must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
 void fsm_tick_hash(const struct fsm *f, uint64_t *ret_index, uint64_t *ret_hash);
 
-/* Snapshot: chunks of at most SNAPSHOT_CHUNK_BYTES, iterated by id. fsm_snapshot_new() is a consistent copy (or copy-on-write view) of now; the fsm may go on. */
+/* Snapshot: chunks of at most SNAPSHOT_CHUNK_BYTES, iterated by id. fsm_snapshot_new() is a
+ * consistent copy (or copy-on-write view) of now; the fsm may go on. */
 struct fsm_snapshot;
 struct fsm_snapshot *fsm_snapshot_new(const struct fsm *f);
 void fsm_snapshot_free(struct fsm_snapshot *s);
 /* Appends the next chunk; false when there is none left. Thread: any one thread. */
 bool fsm_snapshot_next(struct fsm_snapshot *s, struct buf *out);
-/* Restore into a fresh fsm chunk by chunk; Q_EPROTO/Q_EVERSION on damage. The last call has n = 0. */
+/* Restore into a fresh fsm chunk by chunk; Q_EPROTO/Q_EVERSION on damage. The last call has n = 0.
+ */
 int fsm_restore_chunk(struct fsm *f, struct slice chunk, struct errmsg *err);
 
 /* --- reading --- */
@@ -56,7 +61,8 @@ uint64_t fsm_kind_revision(const struct fsm *f, enum kind k);
 const struct resource *fsm_get(
     const struct fsm *f, enum kind k,
     struct slice name); /* NULL when absent; valid until the next apply. */
-/* Ordered by name. @cursor "" to begin; for (r = fsm_next(f, k, NULL); r; r = fsm_next(f, k, r)). */
+/* Ordered by name. @cursor "" to begin; for (r = fsm_next(f, k, NULL); r; r = fsm_next(f, k, r)).
+ */
 const struct resource *fsm_next(const struct fsm *f, enum kind k, const struct resource *after);
 
 struct account_view { /* A budget's ledger account. */
@@ -69,7 +75,8 @@ struct account_view { /* A budget's ledger account. */
     i128 limit, posted, held, presumed, overrun;
     int64_t resets_at_ms; /* 0: never */
 };
-/* The current window at ledger time @at_ms (>= fsm_now_ms; pass the leader-synchronised time for display). */
+/* The current window at ledger time @at_ms (>= fsm_now_ms; pass the leader-synchronised time for
+ * display). */
 int fsm_account_by_budget(const struct fsm *f, struct slice budget, struct account_view *ret);
 int fsm_account_by_id(const struct fsm *f, uint64_t acct, struct account_view *ret);
 /* Held and presumed by node of the current window. */
@@ -98,7 +105,8 @@ uint64_t fsm_raft_id_next(const struct fsm *f); /* Never used before. */
 bool fsm_cluster(const struct fsm *f, uint8_t uuid[16],
                  uint8_t key_check[32]); /* False before CMD_CLUSTER. */
 
-/* Usage rows merged over nodes; @each gets sums per distinct (hour, dims, node). @node "recovered" rows have empty dims. */
+/* Usage rows merged over nodes; @each gets sums per distinct (hour, dims, node). @node "recovered"
+ * rows have empty dims. */
 struct usage_row {
     uint32_t hour;
     struct slice node;

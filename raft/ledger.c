@@ -170,10 +170,11 @@ static void ledger_account_new(struct fsm *f, struct slice name, const struct sp
     fsm_put(f, FSM_X_BUDGET);
 }
 
-/* A budget that was deleted and made again finds its account, and what was spent in the window. Another
- * `every` closes the window and starts new ones: their numbers begin above all that were used, so that a
- * late report can never be taken for one of the new kind. Raising a limit counts at once; after lowering
- * it below what is posted, held and presumed nothing is granted, and `ceil` is what is still promised. */
+/* A budget that was deleted and made again finds its account, and what was spent in the window.
+ * Another `every` closes the window and starts new ones: their numbers begin above all that were
+ * used, so that a late report can never be taken for one of the new kind. Raising a limit counts at
+ * once; after lowering it below what is posted, held and presumed nothing is granted, and `ceil` is
+ * what is still promised. */
 void ledger_budget_set(struct fsm *f, struct slice name, const struct spec_budget *b)
 {
     struct ledger_at at;

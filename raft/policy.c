@@ -1,11 +1,11 @@
 /* SYNCs in, batches into the log, replies out.
  *
- *   policy_sync() -> pending -> policy_flush(): one BATCH -> (committed, applied) -> policy_applied(): replies
+ *   policy_sync() -> pending -> policy_flush(): one BATCH -> the log -> policy_applied(): replies
  *
- * A batch is the reports of all pending SYNCs, in order, each with its grant; then, with number 0, grants to
- * waiters, which may use what the reports before them returned. Replies are made from the state after
- * apply, so they say what is, whoever proposed it. When a batch is lost with the leadership, so is the
- * policy; nodes repeat themselves to the next leader. */
+ * A batch is the reports of all pending SYNCs, in order, each with its grant; then, with number 0,
+ * grants to waiters, which may use what the reports before them returned. Replies are made from the
+ * state after apply, so they say what is, whoever proposed it. When a batch is lost with the
+ * leadership, so is the policy; nodes repeat themselves to the next leader. */
 #include "raft/policy.h"
 
 #include <inttypes.h>
@@ -76,8 +76,8 @@ static void policy_arm(struct policy *p, uint64_t ms, uint64_t now_ms)
     }
 }
 
-/* Before our first own entry is applied we may not know all that earlier leaders granted: the ledger would
- * clip, but a fenced node could be answered as if it were not. */
+/* Before our first own entry is applied we may not know all that earlier leaders granted: the
+ * ledger would clip, but a fenced node could be answered as if it were not. */
 static void policy_be_ready(struct policy *p, uint64_t now_ms)
 {
     struct cmd c = {.type = CMD_NOOP};
@@ -159,7 +159,8 @@ static void policy_grant_now(struct policy *p, const struct account_view *v, str
     };
 }
 
-/* One or two grants for an item: of an earlier window its G and SYNC_ROLLED, and the present window. */
+/* One or two grants for an item: of an earlier window its G and SYNC_ROLLED, and the present
+ * window. */
 static size_t policy_grants_of(struct policy *p, const struct cmd_sync *s,
                                const struct cmd_sync_item *it, struct sync_grant *out)
 {

@@ -1,9 +1,10 @@
 /* Who gets how much (LEDGER.md 5.2).
  *
- *   ample:   what is asked, or 2 % of the rest spread over the nodes, up to half of the rest per active node
+ *   ample:   what is asked, or 2 % of the rest spread over the nodes,
+ *            up to half of the rest per active node
  *   scarce:  half of the rest per active node
- *   the end: exactly what parked requests need, whole, in order of arrival; nobody overtakes a waiter,
- *            idle credit of others is recalled
+ *   the end: exactly what parked requests need, whole, in order of arrival;
+ *            nobody overtakes a waiter, idle credit of others is recalled
  *
  * One mechanism: the sizes follow from what is left. */
 #include "base/check.h"
@@ -287,7 +288,8 @@ void policy_expire_waiters(struct policy *p, uint64_t now_ms)
     }
 }
 
-/* Everybody who holds credit of the account and does not wait for more of it returns what is idle. */
+/* Everybody who holds credit of the account and does not wait for more of it returns what is idle.
+ */
 void policy_recall(struct policy *p, struct policy_acct *a, uint64_t now_ms)
 {
     struct account_node nodes[POLICY_NODES_MAX];

@@ -1,4 +1,5 @@
-/* Resources: kinds, names, and the words that the readers of spec_provider.c and spec_org.c share. */
+/* Resources: kinds, names, and the words that the readers of spec_provider.c and spec_org.c share.
+ */
 #include "raft/spec.h"
 
 #include <stdarg.h>

@@ -1,6 +1,8 @@
-/* Resources as the API takes them (CONTRACT.md): JSON in, checked structs out. Pure; the same function validates in the admin API, in the state machine and in views. Fuzzed.
- * Unknown fields and fields that this version does not enforce are refused by name: "spec.alerts: not enforced by this version". Errors name the path and what was expected.
- * Parsed structs live in the given arena and borrow nothing else. */
+/* Resources as the API takes them (CONTRACT.md): JSON in, checked structs out. Pure; the same
+ * function validates in the admin API, in the state machine and in views. Fuzzed. Unknown fields
+ * and fields that this version does not enforce are refused by name: "spec.alerts: not enforced by
+ * this version". Errors name the path and what was expected. Parsed structs live in the given arena
+ * and borrow nothing else. */
 #ifndef RAFT_SPEC_H_
 #define RAFT_SPEC_H_
 
@@ -132,13 +134,17 @@ struct spec {
 /* @json is the text of `spec` ("{...}"). Checks the name too. Q_EINVAL with a sentence. */
 int spec_parse(enum kind kind, struct slice name, struct slice json, struct arena *arena,
                struct spec *ret, struct errmsg *err);
-/* What the API shows of a stored spec: key MACs left out, sealed secrets as "sealed:<fingerprint>". Appends JSON. */
+/* What the API shows of a stored spec: key MACs left out, sealed secrets as "sealed:<fingerprint>".
+ * Appends JSON. */
 void spec_show(enum kind kind, struct slice json, struct buf *out);
-/* Before a spec from outside is replicated: replaces {"api_key":{"value":"..."}} by a sealed one, "sealed:<fp>" by what @old has (unchanged), durations and amounts stay as text. Appends canonical JSON to @out.
+/* Before a spec from outside is replicated: replaces {"api_key":{"value":"..."}} by a sealed one,
+ * "sealed:<fp>" by what @old has (unchanged), durations and amounts stay as text. Appends canonical
+ * JSON to @out.
  * @old: the stored spec or "". Q_EINVAL names the path. Not pure (random nonce): API side only. */
 int spec_seal(enum kind kind, struct slice name, struct slice json, struct slice old,
               const uint8_t seal_key[32], struct buf *out, struct errmsg *err);
-/* The secret in clear, appended to @out (wipe it): opens a sealed one; env and file are read by the caller. */
+/* The secret in clear, appended to @out (wipe it): opens a sealed one; env and file are read by the
+ * caller. */
 int spec_unseal(struct slice provider_name, const struct spec_secret *s, const uint8_t seal_key[32],
                 struct buf *out);
 

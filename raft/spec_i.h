@@ -1,4 +1,5 @@
-/* Inside spec_*.c: reading fields of a JSON object. The first error stays; later reads do nothing. */
+/* Inside spec_*.c: reading fields of a JSON object. The first error stays; later reads do nothing.
+ */
 #ifndef RAFT_SPEC_I_H_
 #define RAFT_SPEC_I_H_
 

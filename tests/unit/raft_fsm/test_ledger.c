@@ -1,12 +1,13 @@
 /* The ledger under everything that may go wrong at once, against an oracle.
  *
- * Three nodes obey rule N1 of LEDGER.md 3: what they reserve and settle stays within what they know to be
- * granted minus what they have returned. Messages are lost, repeated, late and out of order; nodes crash
- * with and without their journal, or with an old copy of it; live nodes are fenced; windows roll; limits
- * move; the state machine is swapped for a copy from its snapshot. The oracle counts what providers really
- * bill. After every command:
+ * Three nodes obey rule N1 of LEDGER.md 3: what they reserve and settle stays within what they know
+ * to be granted minus what they have returned. Messages are lost, repeated, late and out of order;
+ * nodes crash with and without their journal, or with an old copy of it; live nodes are fenced;
+ * windows roll; limits move; the state machine is swapped for a copy from its snapshot. The oracle
+ * counts what providers really bill. After every command:
  *
- *   INV-L (kit_apply), billed <= posted + held + presumed, and posted + held + presumed <= the highest limit
+ *   INV-L (kit_apply), billed <= posted + held + presumed, and posted + held + presumed <= the
+ * highest limit
  *
  * Five mutants, those of LEDGER.md 3.1, break one rule each; each must be caught. */
 #include <setjmp.h>

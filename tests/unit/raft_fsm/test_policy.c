@@ -1,5 +1,5 @@
-/* The leader's policy: SYNCs in, one batch, replies; scarcity, waiters, recall, fencing. The log here is a
- * queue that the test applies when it wants. */
+/* The leader's policy: SYNCs in, one batch, replies; scarcity, waiters, recall, fencing. The log
+ * here is a queue that the test applies when it wants. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
