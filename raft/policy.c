@@ -125,6 +125,16 @@ static void policy_refuse(struct policy *p, struct slice node, uint64_t seq)
     p->ops->reply(p->arg, node, &r);
 }
 
+/* The ledger has closed that incarnation, for certain. One that is newer than ours may have been
+ * registered by an entry that this node applies a little later than the node itself: it goes into
+ * the batch, which stands behind that entry in the log. */
+static bool policy_closed(const struct policy *p, struct slice node, uint32_t inc)
+{
+    const struct member *m = fsm_member(p->f, node);
+
+    return m != NULL && (inc < m->inc || (inc == m->inc && m->fenced));
+}
+
 static bool policy_current(const struct policy *p, struct slice node, uint32_t inc)
 {
     const struct member *m = fsm_member(p->f, node);
@@ -228,7 +238,7 @@ void policy_sync(struct policy *p, const struct sync_req *r, uint64_t now_ms)
         p->n_pending >= POLICY_PENDING_MAX) {
         return;
     }
-    if (p->is_ready && !policy_current(p, r->node, r->inc)) {
+    if (p->is_ready && policy_closed(p, r->node, r->inc)) {
         policy_refuse(p, r->node, r->seq);
         return;
     }
@@ -365,7 +375,7 @@ static void policy_batch_sync(struct policy *p, const struct policy_pending *s,
     struct cmd_sync out = {.node = s->r.node, .inc = s->r.inc};
     size_t done = 0;
 
-    if (!policy_current(p, s->r.node, s->r.inc)) {
+    if (policy_closed(p, s->r.node, s->r.inc)) {
         policy_refuse(p, s->r.node, s->r.seq);
         return;
     }

@@ -332,9 +332,29 @@ static void test_another_incarnation_is_refused_with_the_ledgers(void **state)
     assert_int_equal(b->n_replies, 1);
     assert_int_equal(b->last.status, Q_EPERM);
     assert_int_equal(b->last.inc, 2);
-    send(b, "n9", 1, item_of(b, 0, 0, 10, 10));
+    send(b, "n9", 1, item_of(b, 0, 0, 10, 10)); /* Perhaps a member by an entry under way. */
+    turn(b);
     assert_int_equal(b->last.status, Q_EPERM);
     assert_int_equal(b->last.inc, 0);
+}
+
+/* A follower may apply its REGISTER before the leader does. */
+static void test_an_incarnation_that_is_under_way_is_not_refused(void **state)
+{
+    struct bench *b = *state;
+    struct sync_item item = item_of(b, 0, 0, 10, 10);
+    struct sync_req r = {.node = SLICE("n1"), .inc = 2, .seq = 1, .items = &item, .n_items = 1};
+
+    commit(b);
+    policy_sync(b->p, &r, b->now_ms);
+    b->armed = false;
+    policy_flush(b->p, b->now_ms += 10);
+    assert_int_equal(b->n_replies, 0);
+    assert_int_equal(kit_register(&b->k, "n1", 2), 0); /* It stands before the batch in the log. */
+    commit(b);
+    assert_int_equal(b->n_replies, 1);
+    assert_int_equal(b->last.status, 0);
+    assert_true(b->grants[0].G >= 10);
 }
 
 static void test_a_silent_node_is_fenced(void **state)
@@ -426,6 +446,7 @@ int main(void)
         T(test_a_raised_limit_serves_waiters),
         T(test_a_waiter_is_forgotten_in_time),
         T(test_another_incarnation_is_refused_with_the_ledgers),
+        T(test_an_incarnation_that_is_under_way_is_not_refused),
         T(test_a_silent_node_is_fenced),
         T(test_an_item_of_an_old_window_learns_of_the_new_one),
         T(test_a_large_sync_is_split),
