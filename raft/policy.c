@@ -31,6 +31,7 @@ struct policy *policy_new(const struct fsm *f, const struct policy_ops *ops, voi
     list_init(&p->pending);
     list_init(&p->nodes);
     list_init(&p->waiting);
+    list_init(&p->returns);
     strmap_init(&p->accts);
     return p;
 }
@@ -328,7 +329,7 @@ static void policy_count_returns(struct policy *p)
             if (fsm_account_by_id(p->f, item->acct, &v) == 0 && v.wid == item->wid &&
                 fsm_lease(p->f, item->acct, v.wid, s->r.node, s->r.inc, &lease) &&
                 item->R > lease.R) {
-                policy_acct(p, item->acct)->returned += item->R - lease.R;
+                policy_returned(p, policy_acct(p, item->acct), item->R - lease.R);
             }
         }
     }
@@ -429,10 +430,10 @@ static void policy_batch_fences(struct policy *p, struct policy_batch *b, struct
 
 static void policy_returns_over(struct policy *p)
 {
-    struct strmap_entry *e;
-
-    for (size_t i = 0; (e = strmap_next(&p->accts, &i)) != NULL;) {
-        ((struct policy_acct *)e->value)->returned = 0;
+    LIST_EACH_SAFE (it, &p->returns) {
+        struct policy_acct *a = LIST_ENTRY(it, struct policy_acct, got_back);
+        a->returned = 0;
+        list_remove(&a->got_back);
     }
 }
 
