@@ -1,6 +1,5 @@
 /* Encoding of commands. A command is one msgpack array; every struct in it is an array too, so that
- * a
- * later version can add fields at the end:
+ * a later version can add fields at the end:
  *
  *   98 version type d3 t_ms(8) c2|c3 origin inc reqno body
  *    0       1    2  3        4..11     12

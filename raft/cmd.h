@@ -4,10 +4,9 @@
  *   [version, type, t_ms, jump_ok, origin node, origin incarnation, request number, body]
  *
  * t_ms and jump_ok are stamped by the leader when it submits (cmd_stamp); they stand at fixed
- * places.
- * (origin, incarnation, request number) makes a retried command answer as the first time; request
- * number 0 is not remembered. Decoding checks every size; an unknown type or newer version is
- * Q_EVERSION; trailing fields of any array are ignored. Fuzzed. Pure. */
+ * places. (origin, incarnation, request number) makes a retried command answer as the first time;
+ * request number 0 is not remembered. Decoding checks every size; an unknown type or newer version
+ * is Q_EVERSION; trailing fields of any array are ignored. Fuzzed. Pure. */
 #ifndef RAFT_CMD_H_
 #define RAFT_CMD_H_
 
@@ -73,9 +72,8 @@ enum cmd_proof { CMD_PROOF_JOURNAL = 1, CMD_PROOF_DRAINED = 2, CMD_PROOF_OPERATO
 struct cmd {
     enum cmd_type type;
     int64_t t_ms; /* Unix time of the leader's clock. */
-    bool
-        jump_ok; /* t_ms may be more than CMD_JUMP_MS_MAX ahead of the ledger's time: the first stamp
-                     of a new leader, confirmed by a majority of the members' clocks. */
+    bool jump_ok; /* t_ms may be more than CMD_JUMP_MS_MAX ahead of the ledger's time: the first
+                     stamp of a new leader, confirmed by a majority of the members' clocks. */
     struct slice origin;
     uint32_t origin_inc;
     uint64_t reqno;

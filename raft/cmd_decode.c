@@ -1,7 +1,6 @@
 /* Decoding of commands: msgpack read by a cursor. msgpack-c's own decoder allocates whatever count
- * an
- * array header names before a single element is there; here an array may not announce more elements
- * than bytes are left, and nothing is allocated for values. */
+ * an array header names before a single element is there; here an array may not announce more
+ * elements than bytes are left, and nothing is allocated for values. */
 #include "base/check.h"
 #include "base/limits.h"
 #include "raft/cmd.h"

@@ -181,8 +181,7 @@ static void consensus_meet(struct consensus *c, raft_id id, const char *address)
     }
 }
 
-static void consensus_op_send(void *ctx, const struct raft_message *m,
-                              struct entry *const *entries)
+static void consensus_op_send(void *ctx, const struct raft_message *m, struct entry *const *entries)
 {
     struct consensus *c = ctx;
     struct buf b;

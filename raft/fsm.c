@@ -1,6 +1,5 @@
 /* The state machine: apply, and what readers ask of accounts. Applying never fails: a command that
- * is
- * refused has a result that says so, and leaves the state as it was but for time and index. */
+ * is refused has a result that says so, and leaves the state as it was but for time and index. */
 #include "raft/fsm.h"
 
 #include <stdarg.h>
@@ -169,7 +168,8 @@ static void fsm_apply_cmd(struct fsm *f, const struct cmd *c, struct fsm_result 
  * refused. */
 static bool fsm_advance(struct fsm *f, const struct cmd *c, struct fsm_result *ret)
 {
-    if (f->s.now_ms != 0 && c->t_ms > f->s.now_ms + CMD_JUMP_MS_MAX && !c->jump_ok) {
+    if (c->t_ms > FSM_TIME_MS_MAX ||
+        (f->s.now_ms != 0 && c->t_ms > f->s.now_ms + CMD_JUMP_MS_MAX && !c->jump_ok)) {
         fsm_result_fail(ret, Q_EINVAL, "stamped %lld ms ahead of the ledger's time",
                         (long long)(c->t_ms - f->s.now_ms));
         return false;
@@ -247,8 +247,7 @@ bool fsm_cluster(const struct fsm *f, uint8_t uuid[16], uint8_t key_check[32])
 }
 
 /* The window of now is the stored one, or an empty one when nothing has touched the account since
- * that
- * one ended. */
+ * that one ended. */
 int fsm_account_by_id(const struct fsm *f, uint64_t acct, struct account_view *ret)
 {
     const struct ledger_account *a = ledger_account(f, acct);

@@ -1,7 +1,6 @@
 /* The replicated state machine: resources, ledger, members, usage, remembered results. A pure
  * function of its log: no clock, no chance, no I/O, no float, no hash order; time is in the
- * commands.
- * Thread: raft. Readers on that thread may look at any time between two applies. */
+ * commands. Thread: raft. Readers on that thread may look at any time between two applies. */
 #ifndef RAFT_FSM_H_
 #define RAFT_FSM_H_
 
@@ -33,10 +32,8 @@ int64_t fsm_now_ms(const struct fsm *f); /* Ledger time. */
 uint64_t fsm_hash(
     const struct fsm *f); /* Order-independent over tables; equal logs give equal hashes. */
 /* What the leader puts into the next TICK: the hash after the last TICK, at its index. Every
- * replica
- * compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ: that
- * replica
- * must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
+ * replica compares it with what it kept itself; fsm_apply() answers Q_ECORRUPT where they differ:
+ * that replica must stop. A TICK that speaks of another index (0, 0 to begin) only moves time. */
 void fsm_tick_hash(const struct fsm *f, uint64_t *ret_index, uint64_t *ret_hash);
 
 /* Snapshot: chunks of at most SNAPSHOT_CHUNK_BYTES, iterated by id. fsm_snapshot_new() is a

@@ -12,6 +12,8 @@
 #include "raft/record.h"
 #include "raft/table.h"
 
+#define FSM_TIME_MS_MAX 253402300799999ll /* The end of the year 9999: the calendar's. */
+
 enum fsm_table {
     FSM_T_RESOURCE, /* kind u8, name -> revision, changed, spec            (struct resource) */
     FSM_T_MEMBER,   /* name -> numbers, addresses                          (struct fsm_member) */

@@ -1,6 +1,5 @@
 /* Members: who belongs to the cluster, and the ledger's numbers of each. A member that was removed
- * stays
- * as a record: its incarnations must never be counted from 1 again. */
+ * stays as a record: its incarnations must never be counted from 1 again. */
 #include "base/check.h"
 #include "raft/fsm_i.h"
 #include "raft/ledger.h"

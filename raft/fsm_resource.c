@@ -1,12 +1,9 @@
 /* Resources: puts and deletes of one command happen all or not at all.
  *
  * The tables are changed as if everything were fine, then looked at as a whole: every name that a
- * changed
- * resource refers to must exist, nothing that was deleted may still be referred to. When something
- * is
- * wrong the clones taken before (which cost nothing) are put back. Budgets touch the ledger only
- * after
- * that. */
+ * changed resource refers to must exist, nothing that was deleted may still be referred to. When
+ * something is wrong the clones taken before (which cost nothing) are put back. Budgets touch the
+ * ledger only after that. */
 #include "base/check.h"
 #include "raft/fsm_i.h"
 #include "raft/ledger.h"

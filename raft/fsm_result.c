@@ -1,8 +1,6 @@
 /* Remembered results: a command that is retried after an unknown outcome answers as the first time.
- * The
- * newest FSM_RESULTS_MAX of each origin are kept; results of old processes go first, since keys are
- * in
- * order of incarnation and request number. */
+ * The newest FSM_RESULTS_MAX of each origin are kept; results of old processes go first, since keys
+ * are in order of incarnation and request number. */
 #include "base/check.h"
 #include "raft/fsm_i.h"
 

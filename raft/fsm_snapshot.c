@@ -5,10 +5,8 @@
  *                                           kind 255: end: the hash of the state
  *
  * Taking one costs a reference to each table's root; the pages are written out later, by whoever
- * asks, on
- * any thread, while the state machine goes on. A restored state is believed when its hash is right,
- * its
- * indexes can be built and INV-L holds. */
+ * asks, on any thread, while the state machine goes on. A restored state is believed when its hash
+ * is right, its indexes can be built and INV-L holds. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "raft/fsm_i.h"
@@ -89,7 +87,7 @@ static int fsm_decode_scalars(struct slice bytes, struct fsm_scalars *s, struct 
     s->usage_hour_kept = record_u32(&r);
     s->tick_index = record_u64(&r);
     s->tick_hash = record_u64(&r);
-    r.bad = r.bad || s->now_ms < 0;
+    r.bad = r.bad || s->now_ms < 0 || s->now_ms > FSM_TIME_MS_MAX;
     return record_end(&r);
 }
 

@@ -122,8 +122,7 @@ static void leader_promote(struct consensus *c)
         for (unsigned i = 0; i < conf->n; i++) {
             known = known || conf->servers[i].id == m->raft_id;
         }
-        (void)snprintf(addr, sizeof addr, "%.*s@%.*s", SLICE_FMT(m->name),
-                       SLICE_FMT(m->peer_addr));
+        (void)snprintf(addr, sizeof addr, "%.*s@%.*s", SLICE_FMT(m->name), SLICE_FMT(m->peer_addr));
         if (!known && m->raft_id != 0) {
             change = raft_configuration_add(&next, m->raft_id, addr, RAFT_STANDBY) == 0;
         }
@@ -265,9 +264,7 @@ static void leader_op_arm(void *arg, uint64_t ms)
 {
     struct consensus *c = arg;
 
-    if (!timer_is_running(&c->policy_timer)) {
-        timer_start(&c->policy_timer, ms);
-    }
+    timer_start(&c->policy_timer, ms); /* The newest wish counts. */
 }
 
 static const struct policy_ops leader_policy_ops = {.reply = leader_op_reply,
@@ -372,6 +369,7 @@ void leader_changed(struct consensus *c)
         c->next_tick_ms = 0;
         c->next_duty_ms = 0;
         c->policy = policy_new(c->fsm, &leader_policy_ops, c);
+        policy_tick(c->policy, loop_now_ms(c->loop));
         submit_pump_soon(c);
     } else {
         timer_stop(&c->policy_timer);

@@ -171,13 +171,10 @@ static void ledger_account_new(struct fsm *f, struct slice name, const struct sp
 }
 
 /* A budget that was deleted and made again finds its account, and what was spent in the window.
- * Another
- * `every` closes the window and starts new ones: their numbers begin above all that were used, so
- * that a
- * late report can never be taken for one of the new kind. Raising a limit counts at once; after
- * lowering
- * it below what is posted, held and presumed nothing is granted, and `ceil` is what is still
- * promised. */
+ * Another `every` closes the window and starts new ones: their numbers begin above all that were
+ * used, so that a late report can never be taken for one of the new kind. Raising a limit counts at
+ * once; after lowering it below what is posted, held and presumed nothing is granted, and `ceil` is
+ * what is still promised. */
 void ledger_budget_set(struct fsm *f, struct slice name, const struct spec_budget *b)
 {
     struct ledger_at at;

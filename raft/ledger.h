@@ -1,25 +1,19 @@
 /* The ledger (LEDGER.md 2): accounts of budgets, their windows, and what nodes hold of them.
  *
- *   account 7 "research-month"                     lease (7, w683, node 2, inc 5): G 90, S 60, R
- *   10, O 0
- *     window 683 (now):  limit 500  posted 340     lease (7, w683, node 3, inc 2): G 50, S 20, R
- *     0, O 0
- *                        held 50    presumed 0     held = (90-60-10) + (50-20-0)
- *     window 682 (old):  still held or presumed != 0, else it is history
+ *   account 7 "research-month"              lease (7, w683, node 2, inc 5): G 90, S 60, R 10
+ *     window 683 (now): limit 500           lease (7, w683, node 3, inc 2): G 50, S 20, R  0
+ *       posted 340, held 50, presumed 0     held = (90-60-10) + (50-20-0)
+ *     window 682 (old): held or presumed is not 0 yet, else it is history
  *
  * INV-L, after every command, for each window:
  *   posted - overrun + held + presumed <= ceil, where ceil = limit, or, when the limit was lowered
- *   below
- *   that sum, the sum at that moment, falling with it; held = sum of G-S-R of the open leases;
- *   presumed
- *   = sum of G-S-R of the presumed ones; every term >= 0.
+ * below that sum, the sum at that moment, falling with it; held = sum of G-S-R of the open leases;
+ * presumed = sum of G-S-R of the presumed ones; every term >= 0.
  *
  * A lease is open while its incarnation is the node's and not fenced; after FENCE, or after a
- * REGISTER
- * without a journal, it is presumed: it counts as if spent until a proof says less. Nothing returns
- * to
- * the pool by time: only the window's end plus LEDGER_CLOSE_MS turns presumed into posted, for
- * good. */
+ * REGISTER without a journal, it is presumed: it counts as if spent until a proof says less.
+ * Nothing returns to the pool by time: only the window's end plus LEDGER_CLOSE_MS turns presumed
+ * into posted, for good. */
 #ifndef RAFT_LEDGER_H_
 #define RAFT_LEDGER_H_
 
@@ -86,8 +80,7 @@ void ledger_lease_index(struct fsm *f, const struct ledger_lease *l);
 const struct ledger_lease *ledger_lease_next(const struct fsm *f, uint64_t acct, uint32_t wid,
                                              const struct ledger_lease *after);
 /* The leases of one incarnation, in order of account and window; (*acct, *wid) is the place, 0, 0
- * to
- * begin; false at the end. */
+ * to begin; false at the end. */
 bool ledger_lease_of(struct fsm *f, uint32_t node, uint32_t inc, uint64_t *acct, uint32_t *wid,
                      bool first, struct ledger_lease *ret);
 const struct ledger_window *ledger_old_next(const struct fsm *f, uint64_t acct, uint32_t after,

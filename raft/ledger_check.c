@@ -1,6 +1,5 @@
 /* The shadow auditor: INV-L recomputed from the leases. Tests call it after every command; a
- * restored
- * snapshot is believed only when it holds. */
+ * restored snapshot is believed only when it holds. */
 #include "base/err.h"
 #include "raft/ledger.h"
 

@@ -1,14 +1,13 @@
 /* Incarnations end: REGISTER, RELEASE, FENCE, RECONCILE (LEDGER.md 2.4, 4.3-4.5).
  *
- *   open --REGISTER with journal, RELEASE--> posted at its final
- *   open --FENCE, REGISTER without journal--> presumed --REGISTER with journal, RECONCILE--> posted
- *   at its final
- *                                                      --window's end + LEDGER_CLOSE_MS--> posted
- *                                                      whole
+ *   open -- REGISTER with journal, RELEASE ----> posted at its final
+ *   open -- FENCE, REGISTER without journal ---> presumed
+ *   presumed -- REGISTER with journal, RECONCILE ----> posted at its final
+ *   presumed -- window's end + LEDGER_CLOSE_MS ------> posted whole
  *
  * A REGISTER without a trusted journal presumes instead of posting at once (LEDGER.md 2.4 posts):
- * it is
- * the same to the limit, and an operator who has the provider's records can still resolve it. */
+ * it is the same to the limit, and an operator who has the provider's records can still resolve it.
+ */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -66,8 +65,7 @@ static const struct cmd_final *ledger_finals_find(const struct ledger_finals *fs
 /* --- closing leases --- */
 
 /* Posts a lease at @spent, which is clamped between what was settled and what was granted; gives
- * how
- * much that was beyond what was settled. */
+ * how much that was beyond what was settled. */
 static i128 ledger_close_lease(struct fsm *f, struct ledger_at *at, const struct ledger_lease *l,
                                i128 spent)
 {
@@ -114,8 +112,7 @@ static void ledger_presume_all(struct fsm *f, uint32_t node, uint32_t inc)
 }
 
 /* What the closing of one incarnation charged in dollars: the largest of its accounts, since one
- * request
- * is in several. */
+ * request is in several. */
 struct ledger_charge {
     uint64_t acct;
     i128 of_acct, largest;
@@ -175,8 +172,7 @@ static bool ledger_holds(struct fsm *f, uint32_t node, uint32_t inc)
 }
 
 /* The same incarnation again. When it was fenced before its first SYNC it may go on: nothing was
- * ever
- * granted in its name. */
+ * ever granted in its name. */
 static void ledger_register_again(struct fsm *f, const struct fsm_member *found,
                                   struct fsm_result *ret)
 {

@@ -4,8 +4,7 @@
 #include "raft/usage.h"
 
 /* Takes over what the node reports of one lease. False when it claims more than it was granted:
- * then
- * nothing of the item counts. */
+ * then nothing of the item counts. */
 static bool ledger_sync_report(struct fsm *f, struct ledger_window *w, struct ledger_lease *l,
                                const struct cmd_sync_item *it)
 {
@@ -57,8 +56,7 @@ static void ledger_sync_item(struct fsm *f, const struct fsm_member *m,
 }
 
 /* D4: nothing of another incarnation counts. D3: reports and returns count whenever they come. A
- * grant
- * counts once, by the number of the SYNC; number 0 is the leader serving a waiter. */
+ * grant counts once, by the number of the SYNC; number 0 is the leader serving a waiter. */
 void ledger_sync(struct fsm *f, const struct cmd_sync *s)
 {
     const struct fsm_member *found = fsm_member_find(f, s->node);

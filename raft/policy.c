@@ -1,15 +1,11 @@
 /* SYNCs in, batches into the log, replies out.
  *
- *   policy_sync() -> pending -> policy_flush(): one BATCH -> (committed, applied) ->
- *   policy_applied(): replies
+ *   policy_sync() -> pending -> policy_flush(): one BATCH -> the log -> policy_applied(): replies
  *
  * A batch is the reports of all pending SYNCs, in order, each with its grant; then, with number 0,
- * grants to
- * waiters, which may use what the reports before them returned. Replies are made from the state
- * after
- * apply, so they say what is, whoever proposed it. When a batch is lost with the leadership, so is
- * the
- * policy; nodes repeat themselves to the next leader. */
+ * grants to waiters, which may use what the reports before them returned. Replies are made from the
+ * state after apply, so they say what is, whoever proposed it. When a batch is lost with the
+ * leadership, so is the policy; nodes repeat themselves to the next leader. */
 #include "raft/policy.h"
 
 #include <inttypes.h>
@@ -35,6 +31,7 @@ struct policy *policy_new(const struct fsm *f, const struct policy_ops *ops, voi
     list_init(&p->pending);
     list_init(&p->nodes);
     list_init(&p->waiting);
+    list_init(&p->returns);
     strmap_init(&p->accts);
     return p;
 }
@@ -81,8 +78,7 @@ static void policy_arm(struct policy *p, uint64_t ms, uint64_t now_ms)
 }
 
 /* Before our first own entry is applied we may not know all that earlier leaders granted: the
- * ledger would
- * clip, but a fenced node could be answered as if it were not. */
+ * ledger would clip, but a fenced node could be answered as if it were not. */
 static void policy_be_ready(struct policy *p, uint64_t now_ms)
 {
     struct cmd c = {.type = CMD_NOOP};
@@ -128,6 +124,16 @@ static void policy_refuse(struct policy *p, struct slice node, uint64_t seq)
         .status = Q_EPERM, .inc = m != NULL ? m->inc : 0, .seq = seq, .now_ms = fsm_now_ms(p->f)};
 
     p->ops->reply(p->arg, node, &r);
+}
+
+/* The ledger has closed that incarnation, for certain. One that is newer than ours may have been
+ * registered by an entry that this node applies a little later than the node itself: it goes into
+ * the batch, which stands behind that entry in the log. */
+static bool policy_closed(const struct policy *p, struct slice node, uint32_t inc)
+{
+    const struct member *m = fsm_member(p->f, node);
+
+    return m != NULL && (inc < m->inc || (inc == m->inc && m->fenced));
 }
 
 static bool policy_current(const struct policy *p, struct slice node, uint32_t inc)
@@ -233,7 +239,7 @@ void policy_sync(struct policy *p, const struct sync_req *r, uint64_t now_ms)
         p->n_pending >= POLICY_PENDING_MAX) {
         return;
     }
-    if (p->is_ready && !policy_current(p, r->node, r->inc)) {
+    if (p->is_ready && policy_closed(p, r->node, r->inc)) {
         policy_refuse(p, r->node, r->seq);
         return;
     }
@@ -323,7 +329,7 @@ static void policy_count_returns(struct policy *p)
             if (fsm_account_by_id(p->f, item->acct, &v) == 0 && v.wid == item->wid &&
                 fsm_lease(p->f, item->acct, v.wid, s->r.node, s->r.inc, &lease) &&
                 item->R > lease.R) {
-                policy_acct(p, item->acct)->returned += item->R - lease.R;
+                policy_returned(p, policy_acct(p, item->acct), item->R - lease.R);
             }
         }
     }
@@ -370,7 +376,7 @@ static void policy_batch_sync(struct policy *p, const struct policy_pending *s,
     struct cmd_sync out = {.node = s->r.node, .inc = s->r.inc};
     size_t done = 0;
 
-    if (!policy_current(p, s->r.node, s->r.inc)) {
+    if (policy_closed(p, s->r.node, s->r.inc)) {
         policy_refuse(p, s->r.node, s->r.seq);
         return;
     }
@@ -424,10 +430,10 @@ static void policy_batch_fences(struct policy *p, struct policy_batch *b, struct
 
 static void policy_returns_over(struct policy *p)
 {
-    struct strmap_entry *e;
-
-    for (size_t i = 0; (e = strmap_next(&p->accts, &i)) != NULL;) {
-        ((struct policy_acct *)e->value)->returned = 0;
+    LIST_EACH_SAFE (it, &p->returns) {
+        struct policy_acct *a = LIST_ENTRY(it, struct policy_acct, got_back);
+        a->returned = 0;
+        list_remove(&a->got_back);
     }
 }
 

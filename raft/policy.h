@@ -1,10 +1,9 @@
 /* The leader's lease policy (LEDGER.md 5.2): soft state, lost with leadership. Decides how much
- * each SYNC
- * is granted, keeps waiters FIFO, recalls idle credit, fences silent nodes. The ledger only clips.
+ * each SYNC is granted, keeps waiters FIFO, recalls idle credit, fences silent nodes. The ledger
+ * only clips.
  *
  * consensus.c calls it on the leader; it answers through its ops. Nothing here is needed for
- * safety. No
- * clock: time is passed in (the leader's monotonic milliseconds). Thread: raft. */
+ * safety. No clock: time is passed in (the leader's monotonic milliseconds). Thread: raft. */
 #ifndef RAFT_POLICY_H_
 #define RAFT_POLICY_H_
 

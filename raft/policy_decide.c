@@ -1,11 +1,10 @@
 /* Who gets how much (LEDGER.md 5.2).
  *
- *   ample:   what is asked, or 2 % of the rest spread over the nodes, up to half of the rest per
- *   active node
+ *   ample:   what is asked, or 2 % of the rest spread over the nodes,
+ *            up to half of the rest per active node
  *   scarce:  half of the rest per active node
- *   the end: exactly what parked requests need, whole, in order of arrival; nobody overtakes a
- *   waiter,
- *            idle credit of others is recalled
+ *   the end: exactly what parked requests need, whole, in order of arrival;
+ *            nobody overtakes a waiter, idle credit of others is recalled
  *
  * One mechanism: the sizes follow from what is left. */
 #include "base/check.h"
@@ -29,6 +28,7 @@ struct policy_acct *policy_acct(struct policy *p, uint64_t id)
         list_init(&a->demands);
         list_init(&a->waiters);
         list_init(&a->link);
+        list_init(&a->got_back);
         (void)strmap_put(&p->accts, policy_acct_key(&id), a);
     }
     return a;
@@ -48,6 +48,7 @@ void policy_acct_free(struct policy_acct *a)
         policy_demand_free(LIST_ENTRY(it, struct policy_demand, link));
     }
     list_remove(&a->link);
+    list_remove(&a->got_back);
     mem_free(a);
 }
 
@@ -129,15 +130,28 @@ void policy_forget_old(struct policy *p, uint64_t now_ms)
 
 /* --- sizes --- */
 
-int64_t policy_members(const struct policy *p)
+void policy_returned(struct policy *p, struct policy_acct *a, i128 more)
+{
+    a->returned += more;
+    if (list_empty(&a->got_back)) {
+        list_push_back(&p->returns, &a->got_back);
+    }
+}
+
+int64_t policy_members(struct policy *p)
 {
     const struct member *m = NULL;
     int64_t n = 0;
 
+    if (p->n_members > 0 && p->members_index == fsm_applied(p->f)) {
+        return p->n_members;
+    }
     while ((m = fsm_member_next(p->f, m)) != NULL) {
         n += m->inc > 0 && !m->fenced;
     }
-    return n > 0 ? n : 1;
+    p->members_index = fsm_applied(p->f);
+    p->n_members = n > 0 ? n : 1;
+    return p->n_members;
 }
 
 static i128 policy_left(const struct account_view *v)
@@ -145,7 +159,7 @@ static i128 policy_left(const struct account_view *v)
     return i128_max(0, v->limit - v->posted - v->held - v->presumed);
 }
 
-i128 policy_ample(const struct policy *p, const struct account_view *v)
+i128 policy_ample(struct policy *p, const struct account_view *v)
 {
     return policy_left(v) * POLICY_AMPLE_PERCENT / 100 / policy_members(p);
 }
@@ -179,7 +193,7 @@ static i128 policy_exact(const struct policy_demand *d, i128 need, i128 avail)
     return avail + d->free >= d->wmax && d->wmax > 0 ? avail : 0;
 }
 
-static i128 policy_size(const struct policy *p, const struct policy_acct *a,
+static i128 policy_size(struct policy *p, const struct policy_acct *a,
                         const struct policy_demand *d, i128 avail, uint64_t now_ms)
 {
     i128 need = d->need_left, ask = i128_max(d->ask, need);

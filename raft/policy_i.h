@@ -38,6 +38,7 @@ struct policy_acct {
     uint64_t id;
     struct list demands, waiters;
     struct list link;        /* In policy.waiting while waiters is not empty. */
+    struct list got_back;    /* In policy.returns while returned is not 0. */
     i128 proposed, returned; /* returned: by the SYNCs of the batch being made. */
     uint64_t proposed_ms, recall_ms;
 };
@@ -64,8 +65,10 @@ struct policy {
     char token[48];
     bool armed;
     uint64_t armed_ms;
-    struct list pending, nodes, waiting;
+    struct list pending, nodes, waiting, returns;
     size_t n_pending;
+    int64_t n_members; /* As of the entry members_index. */
+    uint64_t members_index;
     struct strmap accts;
 };
 
@@ -74,8 +77,9 @@ struct policy_acct *policy_acct(struct policy *p, uint64_t id);
 struct policy_demand *policy_demand(struct policy *p, struct policy_acct *a, struct slice node,
                                     uint32_t inc, uint64_t now_ms);
 void policy_acct_free(struct policy_acct *a);
-int64_t policy_members(const struct policy *p);
-i128 policy_ample(const struct policy *p, const struct account_view *v);
+void policy_returned(struct policy *p, struct policy_acct *a, i128 more);
+int64_t policy_members(struct policy *p);
+i128 policy_ample(struct policy *p, const struct account_view *v);
 /* Takes note of an item's wishes; gives the grant to propose now. */
 i128 policy_decide(struct policy *p, const struct account_view *v, struct slice node, uint32_t inc,
                    const struct sync_item *it, uint64_t now_ms);

@@ -1,6 +1,5 @@
 /* Records of the state machine as bytes: little endian, fixed widths, texts with a 16-bit length.
- * What
- * is written here is hashed and travels in snapshots; the decoder believes nothing. */
+ * What is written here is hashed and travels in snapshots; the decoder believes nothing. */
 #ifndef RAFT_RECORD_H_
 #define RAFT_RECORD_H_
 

@@ -1,8 +1,8 @@
 /* Resources as the API takes them (CONTRACT.md): JSON in, checked structs out. Pure; the same
- * function validates in the admin API, in the state machine and in views. Fuzzed.
- * Unknown fields and fields that this version does not enforce are refused by name: "spec.alerts:
- * not enforced by this version". Errors name the path and what was expected.
- * Parsed structs live in the given arena and borrow nothing else. */
+ * function validates in the admin API, in the state machine and in views. Fuzzed. Unknown fields
+ * and fields that this version does not enforce are refused by name: "spec.alerts: not enforced by
+ * this version". Errors name the path and what was expected. Parsed structs live in the given arena
+ * and borrow nothing else. */
 #ifndef RAFT_SPEC_H_
 #define RAFT_SPEC_H_
 
@@ -83,7 +83,10 @@ struct spec_team {
 struct spec_user {
     struct slice team;
 };
-struct spec_key { /* name is the public id */
+/* Name is the public id. Its JSON has the MACs as "mac" and "old_mac", 64 hex digits each, which
+ * only the API's own `keys` paths write; "old_until" and "expires" are times
+ * ("2026-12-31T00:00:00Z"). */
+struct spec_key {
     struct slice team, user;
     struct slice *models; /* Globs; none: all. */
     size_t n_models;

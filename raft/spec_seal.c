@@ -1,10 +1,8 @@
 /* Specs on their way in and out: canonical text, sealed credentials, what the API may show.
  *
  * Going in, a credential in clear becomes {"sealed": base64}; "sealed:<fingerprint>", which is what
- * the
- * API shows, becomes again what is stored, as do the MACs of a key, which are never shown. So
- * applying
- * what was read changes nothing. */
+ * the API shows, becomes again what is stored, as do the MACs of a key, which are never shown. So
+ * applying what was read changes nothing. */
 #include "base/check.h"
 #include "base/crypto.h"
 #include "base/mem.h"

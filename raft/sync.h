@@ -1,8 +1,7 @@
 /* SYNC: what a node and the leader's policy tell each other about leases (LEDGER.md 4.7). All
  * counters are cumulative in an incarnation and merged by max(): lost, repeated and reordered
- * messages
- * are harmless. Amounts are in the account's unit (pico-dollars or counts). These structs are the
- * decoded form; wire_sync.c encodes them. */
+ * messages are harmless. Amounts are in the account's unit (pico-dollars or counts). These structs
+ * are the decoded form; wire_sync.c encodes them. */
 #ifndef RAFT_SYNC_H_
 #define RAFT_SYNC_H_
 
@@ -57,17 +56,13 @@ enum sync_flag { SYNC_EXHAUSTED = 1, SYNC_ROLLED = 2, SYNC_FROZEN = 4 };
 
 struct sync_grant { /* leader -> node, per account */
     uint64_t acct;
-    uint32_t
-        /* The current window; an item for an older one comes back with SYNC_ROLLED and the G of
-         * that older window. */
-        wid;
-    i128 G; /* Cumulative granted to this incarnation. */
+    uint32_t wid; /* The current window; an item for an older one comes back with SYNC_ROLLED and
+                     the G of that older window. */
+    i128 G;       /* Cumulative granted to this incarnation. */
     uint32_t flags;
     i128 keep; /* Hint: credit this node may sit on. */
-    i128
-        /* limit - posted - presumed: what requests in flight and later ones can still use. A
-         * request whose bound is above it can never be admitted in this window. */
-        left;
+    i128 left; /* limit - posted - presumed: what requests in flight and later ones can still use. A
+                  request whose bound is above it can never be admitted in this window. */
     i128 limit;
     int64_t win_left_ms;  /* Until the window ends by the ledger's time; -1 never. */
     int64_t resets_at_ms; /* Unix; 0 never. */

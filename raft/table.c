@@ -184,8 +184,7 @@ static void table_page_move(struct table_page *p, uint32_t from, struct table_pa
 }
 
 /* Splits a full page; gives the upper half. Keys often come in rising order: then the lower one
- * stays
- * nearly full. */
+ * stays nearly full. */
 static struct table_page *table_page_split(struct table_page *p, uint32_t at)
 {
     struct table_page *upper = table_page_new(p->is_leaf);

@@ -1,16 +1,14 @@
 /* An ordered table of the state machine: byte-string keys, immutable records, copy-on-write pages.
  *
- *            [ page ]                 A page holds up to 64 records or 64 pages and a count of the
- *           /   |    \                trees that point at it. table_clone() takes one reference to
- *       [page][page][page]            the root; from then on a write copies the few pages on its
- *       way
- *        recs  recs  recs             down that are shared, and nothing else.
+ *            [ page ]             A page holds up to 64 records or 64 pages and a count of the
+ *           /   |    \            trees that point at it. table_clone() takes one reference to
+ *       [page][page][page]        the root; from then on a write copies the few pages on its
+ *        recs  recs  recs         way down that are shared, and nothing else.
  *
  * A record is its key, its value (the encoded bytes that snapshots carry and hashes cover) and a
- * head:
- * the decoded form that readers look at, made once by the type's bind(). Records never change; put
- * replaces them. The hash of a table is the sum of the hashes of its records: kept up to date by
- * every write, independent of order and of the shape of the tree.
+ * head: the decoded form that readers look at, made once by the type's bind(). Records never
+ * change; put replaces them. The hash of a table is the sum of the hashes of its records: kept up
+ * to date by every write, independent of order and of the shape of the tree.
  *
  * Thread: a table has one owner; a clone may be read and freed on another thread. */
 #ifndef RAFT_TABLE_H_

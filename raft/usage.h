@@ -1,6 +1,6 @@
 /* Usage: cumulative cells of (hour, node, dimensions, incarnation, worker), merged by max() per
- * field, so
- * that a report can be lost, repeated and reordered. Read as sums over incarnations and workers. */
+ * field, so that a report can be lost, repeated and reordered. Read as sums over incarnations and
+ * workers. */
 #ifndef RAFT_USAGE_H_
 #define RAFT_USAGE_H_
 

@@ -16,8 +16,7 @@ const char *window_every_name(enum window_every w)
 }
 
 /* The number of the window that holds @now_ms; 1970-01-01 was a Thursday, so that week 0 began
- * three
- * days before it. */
+ * three days before it. */
 static int64_t window_ordinal(enum window_every every, int64_t now_ms)
 {
     struct civil c;

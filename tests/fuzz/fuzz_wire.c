@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "raft/consensus.h"
 #include "raft/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -27,6 +28,7 @@ static void fuzz_raft(struct slice body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct slice s = slice_of((const char *)data, n);
+    enum consensus_preset preset;
     struct wire_snapshot_chunk chunk;
     struct wire_snapshot_get get;
     struct wire_join_reply reply;
@@ -42,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     size_t took;
 
     arena_init(&a, NULL);
+    (void)consensus_preset_parse(s, &preset);
     (void)wire_next(s, &frame, &took);
     fuzz_raft(s);
     (void)wire_read_hello(s, &a, &hello);
