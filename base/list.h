@@ -59,7 +59,12 @@ static inline void list_splice_back(struct list *to, struct list *from)
 }
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 #define LIST_FIRST(head, type, member) LIST_ENTRY((head)->next, type, member)
-#define LIST_EACH(it, head)            for (struct list *it = (head)->next; it != (head); it = it->next)
+
+/* Every node of the list; the body must not change it. */
+/* clang-format off */
+#define LIST_EACH(it, head) \
+    for (struct list *it = (head)->next; it != (head); it = it->next)
+/* clang-format on */
 /* @it may be removed (or freed) in the body, others may not. */
 #define LIST_EACH_SAFE(it, head)                                              \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \

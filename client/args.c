@@ -156,6 +156,9 @@ int args_env(struct args *a, struct errmsg *err)
     }
     if (!a->value[OPT_CACERT]) {
         a->value[OPT_CACERT] = getenv("QUORATE_CACERT");
+        if (a->value[OPT_CACERT] != NULL && a->value[OPT_CACERT][0] == 0) {
+            a->value[OPT_CACERT] = NULL; /* Plain HTTP: script/server writes it empty. */
+        }
     }
     if (a->n_endpoints || !endpoints) {
         return 0;

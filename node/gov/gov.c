@@ -87,7 +87,7 @@ void gov_on_applied(struct gov *g)
     if (g->consensus == NULL) {
         return;
     }
-    if (!g->caught_up) { /* What a restarted node has applied so far may be old: it serves nothing. */
+    if (!g->caught_up) { /* What a restarted node has applied may be old: nothing is served. */
         register_look(g);
         return;
     }
