@@ -1,6 +1,7 @@
 /* Hashes, MACs and sealing by OpenSSL's EVP. */
 #include "base/crypto.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -22,6 +23,9 @@ void crypto_random(void *out, size_t n)
 
     while (n > 0) {
         ssize_t got = getrandom(p, n, 0);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
         ASSERT(got > 0);
         p += got;
         n -= (size_t)got;

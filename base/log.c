@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -99,6 +100,9 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     (void)pthread_mutex_lock(&log_mutex);
     for (size_t at = 0; at < line.n;) {
         ssize_t n = write(STDERR_FILENO, line.p + at, line.n - at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
         if (n <= 0) {
             break; /* Nobody to tell. */
         }

@@ -48,10 +48,10 @@ uint64_t rng_u64(struct rng *r)
 
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
-    uint64_t least = (0 - n) % n; /* Values under it would favour small results. */
-    uint64_t v;
+    uint64_t least, v;
 
     ASSERT(n > 0);
+    least = (0 - n) % n; /* Values under it would favour small results. */
     do {
         v = rng_u64(r);
     } while (v < least);

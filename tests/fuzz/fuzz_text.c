@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct slice s = slice_of((const char *)data, n);
     char text[64], hex[64], amount[AMOUNT_TEXT_BYTES];
     enum log_level level;
-    struct buf out;
+    struct buf out, again;
     uint64_t u;
     int64_t ms;
     i128 v, back;
@@ -33,7 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         ASSERT(v == back);
     }
     buf_init(&out, 1 << 20);
-    (void)base64_decode(s, &out);
+    buf_init(&again, 1 << 20);
+    if (n < 1 << 19 && base64_decode(s, &out) == 0) { /* One text for each sequence of bytes. */
+        base64_encode(buf_slice(&out), &again);
+        ASSERT(slice_eq(buf_slice(&again), s));
+    }
     buf_deinit(&out);
+    buf_deinit(&again);
     return 0;
 }
