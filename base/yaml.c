@@ -231,8 +231,10 @@ static int yaml_document_end(struct yaml_state *s, yaml_doc_cb cb, void *arg)
         errmsg_set(s->err, "line %u: the document is too large", s->doc_line);
         return Q_ETOOBIG;
     }
-    /* An empty document between two separators is nothing. */
-    if (cb != NULL && !slice_eq(buf_slice(&s->json), SLICE("null"))) {
+    if (slice_eq(buf_slice(&s->json), SLICE("null"))) {
+        return 0; /* An empty document between two separators is nothing: not counted either. */
+    }
+    if (cb != NULL) {
         rv = cb(arg, buf_slice(&s->json), s->doc_line, s->err);
     }
     s->doc_no++;

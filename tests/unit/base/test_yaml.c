@@ -150,6 +150,9 @@ static void a_path_has_its_line(void **state)
     assert_int_equal(yaml_line_of(text, 1, "spec.targets.2"), 0);
     assert_int_equal(yaml_line_of(text, 7, "x"), 0);
     assert_int_equal(yaml_line_of(SLICE("a: [\n"), 0, "b"), 0);
+    text = SLICE("---\n---\na: 1\n---\n# none\n---\na: 2\n"); /* as yaml_to_json() counts them */
+    assert_int_equal(yaml_line_of(text, 0, "a"), 3);
+    assert_int_equal(yaml_line_of(text, 1, "a"), 7);
 }
 
 int main(void)
